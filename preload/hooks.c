@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The wrappers that only tell the runtime what is about to happen, made from
+ * symbols.def; the gates; and the library's own beginning and end.
+ */
+#include <linux/sched.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "real.h"
+
+static void fa_before_prctl(int op)
+{
+	if (op == PR_SET_SECCOMP)
+		fa_filter_coming();
+}
+
+static void fa_before_rlimit(int resource, const struct rlimit *rl)
+{
+	if (resource == RLIMIT_NPROC && rl)
+		fa_nproc_falls();
+}
+
+#define WRAP(ret, name, params, why)
+#define HOOK(ret, name, params, args, hook, why)                                           \
+	ret fa_##name params                                                               \
+	{                                                                                  \
+		hook;                                                                      \
+		return REAL(name) args;                                                    \
+	}
+#define GATE(name, why)                                                                    \
+	FA_GATE(#name, "fa_" #name "_gate");
+#include "symbols.def"
+#undef WRAP
+#undef HOOK
+#undef GATE
+
+static void *target(enum fa_symbol which)
+{
+	fa_any_fn *f = fa_real_of(which);
+	void *p;
+
+	__builtin_memcpy(&p, &f, sizeof(p));
+	return p;
+}
+
+/* A child that shares memory but brings no thread-local storage of its own. */
+static void clone_coming(unsigned long flags)
+{
+	if (flags & CLONE_VM && !(flags & CLONE_SETTLS))
+		fa_storage_shared(flags & CLONE_VFORK);
+}
+
+void *fa_vfork_gate(long a, long b, long c, long d, long e, long f)
+{
+	(void)a, (void)b, (void)c, (void)d, (void)e, (void)f;
+	fa_storage_shared(true);
+	return target(FA_SYM_vfork);
+}
+
+void *fa_clone_gate(long fn, long stack, long flags, long arg, long e, long f)
+{
+	(void)fn, (void)stack, (void)arg, (void)e, (void)f;
+	clone_coming((unsigned long)flags);
+	return target(FA_SYM_clone);
+}
+
+/* Calls by number that would matter if they were made by name. */
+void *fa_syscall_gate(long number, long a, long b, long c, long d, long e)
+{
+	(void)b, (void)c, (void)d, (void)e;
+	switch (number) {
+	case SYS_clone:
+		clone_coming((unsigned long)a);
+		break;
+	case SYS_clone3: /* its flags are behind a pointer that may be bad */
+		fa_storage_shared(false);
+		break;
+#ifdef SYS_vfork
+	case SYS_vfork:
+		fa_storage_shared(true);
+		break;
+#endif
+	case SYS_prctl:
+		fa_before_prctl((int)a);
+		break;
+	case SYS_seccomp:
+		fa_filter_coming();
+		break;
+	case SYS_setuid:
+	case SYS_setgid:
+	case SYS_setreuid:
+	case SYS_setregid:
+	case SYS_setresuid:
+	case SYS_setresgid:
+	case SYS_setfsuid:
+	case SYS_setfsgid:
+	case SYS_setgroups:
+	case SYS_capset:
+	case SYS_chroot:
+	case SYS_pivot_root:
+	case SYS_unshare:
+	case SYS_setns:
+		fa_privilege_changes();
+		break;
+	case SYS_chdir:
+	case SYS_fchdir:
+		fa_directory_changes();
+		break;
+	case SYS_unlinkat:
+	case SYS_renameat2:
+	case SYS_umount2:
+		fa_drain();
+		break;
+	case SYS_exit_group:
+		fa_process_ends();
+		break;
+	default:
+		break;
+	}
+	return target(FA_SYM_syscall);
+}
+
+__attribute__((constructor)) static void library_starts(void)
+{
+	fa_resolve_all();
+	fa_process_starts();
+}
+
+__attribute__((destructor)) static void library_ends(void)
+{
+	fa_process_ends();
+}

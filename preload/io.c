@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Wrappers of the calls that read, send and seek.
+ */
+#include "real.h"
+
+#define USE(fd, op, call)                                                                  \
+	do {                                                                               \
+		struct fa_call c;                                                          \
+                                                                                           \
+		fa_use_begin(&c, fd, op, SITE);                                            \
+		return fa_use_end(&c, op, call);                                           \
+	} while (0)
+
+ssize_t fa_read(int fd, void *buf, size_t n)
+{
+	USE(fd, FA_READ, REAL(read)(fd, buf, n));
+}
+
+ssize_t fa___read_chk(int fd, void *buf, size_t n, size_t size)
+{
+	USE(fd, FA_READ, REAL(__read_chk)(fd, buf, n, size));
+}
+
+ssize_t fa_pread(int fd, void *buf, size_t n, off_t offset)
+{
+	USE(fd, FA_READ, REAL(pread)(fd, buf, n, offset));
+}
+
+ssize_t fa_pread64(int fd, void *buf, size_t n, off_t offset)
+{
+	USE(fd, FA_READ, REAL(pread64)(fd, buf, n, offset));
+}
+
+ssize_t fa___pread_chk(int fd, void *buf, size_t n, off_t offset, size_t size)
+{
+	USE(fd, FA_READ, REAL(__pread_chk)(fd, buf, n, offset, size));
+}
+
+ssize_t fa___pread64_chk(int fd, void *buf, size_t n, off_t offset, size_t size)
+{
+	USE(fd, FA_READ, REAL(__pread64_chk)(fd, buf, n, offset, size));
+}
+
+ssize_t fa_readv(int fd, const struct iovec *iov, int count)
+{
+	USE(fd, FA_READ, REAL(readv)(fd, iov, count));
+}
+
+ssize_t fa_preadv(int fd, const struct iovec *iov, int count, off_t offset)
+{
+	USE(fd, FA_READ, REAL(preadv)(fd, iov, count, offset));
+}
+
+ssize_t fa_preadv64(int fd, const struct iovec *iov, int count, off_t offset)
+{
+	USE(fd, FA_READ, REAL(preadv64)(fd, iov, count, offset));
+}
+
+ssize_t fa_preadv2(int fd, const struct iovec *iov, int count, off_t offset, int flags)
+{
+	USE(fd, FA_READ, REAL(preadv2)(fd, iov, count, offset, flags));
+}
+
+ssize_t fa_preadv64v2(int fd, const struct iovec *iov, int count, off_t offset, int flags)
+{
+	USE(fd, FA_READ, REAL(preadv64v2)(fd, iov, count, offset, flags));
+}
+
+off_t fa_lseek(int fd, off_t offset, int whence)
+{
+	USE(fd, FA_SEEK, REAL(lseek)(fd, offset, whence));
+}
+
+off_t fa_lseek64(int fd, off_t offset, int whence)
+{
+	USE(fd, FA_SEEK, REAL(lseek64)(fd, offset, whence));
+}
+
+ssize_t fa_sendfile(int to, int from, off_t *offset, size_t n)
+{
+	USE(from, FA_SENDFILE, REAL(sendfile)(to, from, offset, n));
+}
+
+ssize_t fa_sendfile64(int to, int from, off_t *offset, size_t n)
+{
+	USE(from, FA_SENDFILE, REAL(sendfile64)(to, from, offset, n));
+}
+
+ssize_t fa_copy_file_range(int from, off_t *offset, int to, off_t *to_offset, size_t n,
+			   unsigned flags)
+{
+	USE(from, FA_SENDFILE, REAL(copy_file_range)(from, offset, to, to_offset, n, flags));
+}
+
+ssize_t fa_splice(int from, off_t *offset, int to, off_t *to_offset, size_t n, unsigned flags)
+{
+	USE(from, FA_SENDFILE, REAL(splice)(from, offset, to, to_offset, n, flags));
+}

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Capture: what each thread does with each descriptor, what that teaches, and
+ * what it starts. These are the slow halves of the inline functions in
+ * runtime.h; they run for captured sequences only.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "hints.h"
+#include "pattern.h"
+#include "process.h"
+#include "site.h"
+#include "sys.h"
+
+#define PROBE 15 /* one sequence in 16 runs plain, to see whether it still waits */
+
+static bool posix_locks, other_locks; /* has the process ever taken any? */
+
+FA_HIDDEN void fa_locks(bool posix)
+{
+	*(posix ? &posix_locks : &other_locks) = true;
+}
+
+static bool reading(int oflags)
+{
+	return fa_chain_flags_ok(oflags);
+}
+
+/* ---- open ---- */
+
+FA_HIDDEN int fa_open_touch(struct fa_call *c)
+{
+	struct fa_thread *t = fa_thread_of(c->t);
+	struct fa_identity file;
+	struct fa_fd *f;
+	int fd;
+
+	pthread_testcancel(); /* as the open would */
+	if (!fa_busy(t))
+		return -1;
+	fd = fa_chain_adopt(t, c->fd, c->path, c->flags, &file);
+	f = fd >= 0 ? fa_fd_slot(fd) : NULL;
+	if (f) {
+		memset(f, 0, sizeof(*f));
+		f->oflags = (uint32_t)c->flags;
+		f->site = fa_site(c->site);
+		f->at[FA_OPEN] = c->site;
+		f->dev = file.dev;
+		f->ino = file.ino;
+		f->opened = fa_cycles();
+		fa_step(f, FA_OPEN);
+		f->flags = FA_FD_CAPTURED | FA_FD_COLD | FA_FD_WINDOW;
+	}
+	fa_ready(t);
+	return fd;
+}
+
+/* An open of a path that was statted just now: the stat's site learns of it. */
+static void learn_lead(struct fa_thread *t, const struct fa_call *c)
+{
+	uint32_t len;
+	uint64_t key = fa_chain_key(c->fd, c->path, &len);
+
+	for (unsigned i = 0; i < FA_RECENT; i++) {
+		struct fa_recent *r = &t->recent[i];
+		struct fa_hint *h = r->key == key ? fa_hint_of(r->site) : NULL;
+		uint64_t us;
+
+		if (!h)
+			continue;
+		r->key = 0;
+		us = fa_ns(c->start - r->when) / 1000;
+		if (us > 1000000)
+			return; /* too late for a chain to have lived */
+		fa_score(&h->opens, true);
+		h->lead_us = h->lead_us - h->lead_us / 4 + (uint32_t)us / 4;
+		h->oflags = (uint32_t)c->flags;
+		return;
+	}
+}
+
+/* Which file is this? Costs a third of a microsecond, once per open that waited. */
+static bool identify(struct fa_fd *f, int fd, uint64_t *size)
+{
+	struct statx stx;
+
+	if (fa_sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+			 STATX_TYPE | STATX_INO | STATX_SIZE, &stx) < 0)
+		return false;
+	f->dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
+	f->ino = stx.stx_ino;
+	*size = stx.stx_size;
+	return S_ISREG(stx.stx_mode);
+}
+
+/* Starts the window of a file whose open has waited, at a site that reads. */
+static void start_window(struct fa_thread *t, struct fa_fd *f, int fd, uint64_t size)
+{
+	struct fa_hint *h = fa_hint_of(f->site);
+	uint32_t window = fa_hint_window(h, size);
+
+	if (h) {
+		fa_score(&h->reads, false);
+		h->window -= h->window / 16;
+	}
+	if (!window)
+		return;
+	if (fa_sys_fadvise(fd, 0, window, POSIX_FADV_WILLNEED) < 0)
+		return;
+	f->flags |= FA_FD_WINDOW;
+	t->h.n[FA_N_chains]++;
+	t->h.n[FA_N_created]++;
+}
+
+FA_HIDDEN void fa_opened(struct fa_call *c, int fd)
+{
+	uint64_t end = fa_cycles(), ns = fa_ns(end - c->start), size = 0;
+	struct fa_thread *t = fa_thread_of(c->t);
+	struct fa_fd *f = fd >= 0 ? fa_fd_slot(fd) : NULL;
+	bool waited = ns >= FA_COLD_NS, regular;
+
+	if (!f || !fa_busy(t))
+		return;
+	memset(f, 0, sizeof(*f));
+	f->oflags = (uint32_t)c->flags;
+	f->site = fa_site(c->site);
+	f->at[FA_OPEN] = c->site;
+	f->cycles[FA_OPEN] = end - c->start;
+	f->opened = end;
+	fa_step(f, FA_OPEN);
+	f->flags = FA_FD_CAPTURED;
+	if (waited || (*fa_any_cold && !(t->h.tick & 7))) {
+		regular = identify(f, fd, &size);
+		fa_regime_note(f->dev, FA_OPEN, ns);
+		if (waited && regular && reading(c->flags)) {
+			f->flags |= FA_FD_COLD;
+			if (fa_options.mode == FA_MODE_AUTO)
+				start_window(t, f, fd, size);
+		}
+	}
+	if (*fa_any_cold)
+		learn_lead(t, c);
+	t->h.tick++;
+	fa_ready(t);
+}
+
+/* ---- stat of a path ---- */
+
+static void start_chain(struct fa_thread *t, struct fa_call *c, uint64_t site,
+			const struct fa_identity *file)
+{
+	struct fa_hint *h = fa_hint_of(site);
+	uint32_t opens = h ? h->opens : 0;
+
+	if (!h)
+		return;
+	fa_score(&h->opens, false);
+	/* Worth a worker's wake-up only if it gets a head start and the open waits. */
+	if (opens < FA_SCORE_ON || h->lead_us < 50 || !fa_regime_cold(file->dev, FA_OPEN))
+		return;
+	if (fa_options.mode != FA_MODE_AUTO || (t->h.tick & PROBE) == 0 ||
+	    !fa_chain_flags_ok((int)h->oflags))
+		return;
+	fa_chain_start(t, c->fd, c->path, (int)h->oflags, FA_WINDOW_MIN, file);
+}
+
+FA_HIDDEN void fa_statted(struct fa_call *c, uint64_t dev, uint64_t ino, int64_t ctime_s,
+			  uint32_t ctime_ns, uint32_t mode)
+{
+	uint64_t end = fa_cycles(), site;
+	struct fa_identity file = { dev, ino, ctime_s, ctime_ns };
+	struct fa_thread *t = fa_thread_of(c->t);
+	struct fa_recent *r;
+	uint32_t len;
+
+	if (!fa_busy(t))
+		return;
+	fa_regime_note(dev, FA_STAT, fa_ns(end - c->start));
+	if (*fa_any_cold && S_ISREG(mode) && c->path && c->path[0]) {
+		site = fa_site(c->site);
+		r = &t->recent[t->recent_next++ % FA_RECENT];
+		r->key = fa_chain_key(c->fd, c->path, &len);
+		r->site = site;
+		r->when = end;
+		start_chain(t, c, site, &file);
+	}
+	t->h.tick++;
+	fa_ready(t);
+}
+
+FA_HIDDEN void fa_statx_end(struct fa_call *c, const struct statx *stx)
+{
+	const unsigned need = STATX_TYPE | STATX_INO | STATX_CTIME;
+
+	if (c->start && (stx->stx_mask & need) == need)
+		fa_statted(c, makedev(stx->stx_dev_major, stx->stx_dev_minor), stx->stx_ino,
+			   stx->stx_ctime.tv_sec, stx->stx_ctime.tv_nsec, stx->stx_mode);
+}
+
+/* ---- calls on a descriptor ---- */
+
+/* Before the call: its place in the sequence, and the clock. */
+FA_HIDDEN void fa_fd_touch(struct fa_call *c, enum fa_op op)
+{
+	fa_step(c->f, op);
+	c->f->at[op] = c->site;
+	if ((op == FA_READ || op == FA_SENDFILE) && c->f->flags & FA_FD_WINDOW) {
+		c->f->flags &= ~FA_FD_WINDOW;
+		c->t->n[FA_N_settled]++; /* the call waits for what is still to come */
+	}
+	c->start = fa_cycles();
+}
+
+/* After it. Errors teach nothing. */
+FA_HIDDEN void fa_fd_done(struct fa_call *c, enum fa_op op, int64_t result)
+{
+	uint64_t cycles = fa_cycles() - c->start;
+	struct fa_fd *f = c->f;
+
+	if (result < 0)
+		return;
+	f->cycles[op] += cycles;
+	if (op == FA_READ || op == FA_FSTAT)
+		fa_regime_note(f->dev, op, fa_ns(cycles));
+	if ((op == FA_READ || op == FA_SENDFILE) && result > 0) {
+		struct fa_hint *h = f->flags & FA_FD_COLD ? fa_hint_of(f->site) : NULL;
+
+		if (h && !f->bytes)
+			fa_score(&h->reads, true);
+		f->bytes += (uint64_t)result;
+		if (h && h->window < f->bytes)
+			h->window = f->bytes > FA_WINDOW_MAX ? FA_WINDOW_MAX :
+							       (uint32_t)f->bytes;
+	}
+}
+
+static void fill(struct stat *st, const struct statx *x)
+{
+	memset(st, 0, sizeof(*st));
+	st->st_dev = makedev(x->stx_dev_major, x->stx_dev_minor);
+	st->st_ino = x->stx_ino;
+	st->st_mode = x->stx_mode;
+	st->st_nlink = x->stx_nlink;
+	st->st_uid = x->stx_uid;
+	st->st_gid = x->stx_gid;
+	st->st_rdev = makedev(x->stx_rdev_major, x->stx_rdev_minor);
+	st->st_size = (off_t)x->stx_size;
+	st->st_blksize = (blksize_t)x->stx_blksize;
+	st->st_blocks = (blkcnt_t)x->stx_blocks;
+	st->st_atim.tv_sec = x->stx_atime.tv_sec;
+	st->st_atim.tv_nsec = x->stx_atime.tv_nsec;
+	st->st_mtim.tv_sec = x->stx_mtime.tv_sec;
+	st->st_mtim.tv_nsec = x->stx_mtime.tv_nsec;
+	st->st_ctim.tv_sec = x->stx_ctime.tv_sec;
+	st->st_ctim.tv_nsec = x->stx_ctime.tv_nsec;
+}
+
+/*
+ * The attributes that adopting this file has fetched answer the fstat that comes
+ * right behind, and only that one: any other call of the thread in between might
+ * have changed them.
+ */
+FA_HIDDEN bool fa_fstat_touch(struct fa_call *c, struct stat *st)
+{
+	struct fa_thread *t = fa_thread_of(c->t);
+	struct stat filled;
+
+	fa_fd_touch(c, FA_FSTAT);
+	if (fa_likely(t->attr.calls + 1 != t->h.n[FA_N_calls] || t->attr.fd != c->fd))
+		return false;
+	t->attr.calls = 0;
+	if (fa_ns(c->start - c->f->opened) > 1000000)
+		return false;
+	fill(&filled, &t->attr.stx);
+	/* The plain call answers a bad address with EFAULT, and so must this. */
+	if (fa_sys_copy(fa_pid, &filled, st, sizeof(filled), true) != sizeof(filled))
+		return false;
+	t->h.n[FA_N_created]++;
+	t->h.n[FA_N_settled]++;
+	return true;
+}
+
+/* ---- close ---- */
+
+/* Still the file that was captured, or one that got its number behind our back? */
+static bool same_file(const struct fa_fd *f, int fd)
+{
+	struct statx stx;
+
+	return f->dev &&
+	       fa_sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &stx) == 0 &&
+	       stx.stx_ino == f->ino &&
+	       makedev(stx.stx_dev_major, stx.stx_dev_minor) == f->dev;
+}
+
+/* POSIX locks go with any close, and before it returns. */
+static bool unlock(int fd)
+{
+	struct flock all = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
+
+	return !posix_locks || fa_sys_fcntl(fd, F_SETLK, (long)&all) == 0;
+}
+
+static bool close_behind(struct fa_thread *t, struct fa_fd *f, int fd)
+{
+	bool fast = false;
+
+	if (fa_options.mode != FA_MODE_AUTO || fd <= 2 || other_locks)
+		return false;
+	if (!(f->flags & FA_FD_COLD) || !fa_regime_cold(f->dev, FA_CLOSE))
+		return false;
+	if (!same_file(f, fd) || !unlock(fd) || !fa_chain_close(t, fd, &fast))
+		return false;
+	if (fast)
+		fa_regime_note(f->dev, FA_CLOSE, 0);
+	return true;
+}
+
+FA_HIDDEN int fa_close_touch(struct fa_call *c)
+{
+	struct fa_thread *t = fa_thread_of(c->t);
+	struct fa_fd seen, *f = c->f;
+	int r = -1;
+
+	if (f->flags & FA_FD_COLD)
+		pthread_testcancel(); /* as the close would */
+	if (!fa_busy(t)) {
+		c->f = NULL;
+		return -1;
+	}
+	fa_step(f, FA_CLOSE);
+	f->at[FA_CLOSE] = c->site;
+	seen = *f;
+	/* Before the number can be given to another thread. */
+	f->flags = 0;
+	if (seen.flags & FA_FD_WINDOW)
+		t->h.n[FA_N_dropped]++;
+	fa_pattern_count(t, &seen);
+	if (close_behind(t, &seen, c->fd)) {
+		c->f = NULL;
+		r = 0;
+	} else if (!(seen.flags & FA_FD_COLD)) {
+		c->f = NULL; /* a writer's close flushes data: that teaches nothing here */
+	}
+	c->dev = seen.dev;
+	fa_ready(t);
+	c->start = fa_cycles();
+	return r;
+}
+
+FA_HIDDEN void fa_closed(struct fa_call *c)
+{
+	struct fa_thread *t = fa_thread_of(c->t);
+	uint64_t ns = fa_ns(fa_cycles() - c->start);
+
+	if (!fa_busy(t))
+		return;
+	fa_regime_note(c->dev, FA_CLOSE, ns);
+	fa_ready(t);
+}
+
+FA_HIDDEN void fa_forget_fds(unsigned first, unsigned last)
+{
+	if (!fa_fds)
+		return;
+	for (; first <= last && first < FA_FDS; first++)
+		if (fa_fds[first].flags)
+			fa_fds[first].flags = 0;
+}

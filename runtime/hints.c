@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The shared hints: regimes per file system and habits per call site. All
+ * accesses are relaxed; the worst a race can do is to lose or double an update.
+ */
+#include "hints.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "sys.h"
+
+FA_HIDDEN struct fa_hints *fa_hints;
+
+#define PROBES 8U
+
+#define GET(p)    __atomic_load_n((p), __ATOMIC_RELAXED)
+#define SET(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+
+static uint32_t hash64(uint64_t v)
+{
+	return (uint32_t)((v * 0x9E3779B97F4A7C15ULL) >> 40);
+}
+
+FA_HIDDEN int fa_hints_make(void)
+{
+	fa_hints = fa_sys_mmap(NULL, sizeof(*fa_hints), PROT_READ | PROT_WRITE, MAP_SHARED);
+	return fa_hints ? 0 : -ENOMEM;
+}
+
+FA_HIDDEN void fa_hints_private(void)
+{
+	static struct fa_hints copy;
+	static char done;
+
+	if (!fa_hints || __atomic_exchange_n(&done, 1, __ATOMIC_ACQ_REL))
+		return;
+	memcpy(&copy, fa_hints, sizeof(copy));
+	/* In place: other threads hold no pointers but may be reading numbers. */
+	if (!fa_sys_mmap(fa_hints, sizeof(copy), PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_FIXED)) {
+		__atomic_store_n(&done, 0, __ATOMIC_RELEASE);
+		return;
+	}
+	memcpy(fa_hints, &copy, sizeof(copy));
+}
+
+FA_HIDDEN void fa_score(uint32_t *score, bool up)
+{
+	uint32_t v = GET(score);
+
+	if (up)
+		v = v + 4 > FA_SCORE_MAX ? FA_SCORE_MAX : v + 4;
+	else
+		v -= v > 0;
+	SET(score, v);
+}
+
+static struct fa_regime *regime_of(uint64_t dev, bool make)
+{
+	if (!dev)
+		return NULL;
+	for (uint32_t i = hash64(dev), n = 0; n < PROBES; i++, n++) {
+		struct fa_regime *r = &fa_hints->regime[i % FA_DEVICES];
+		uint64_t has = GET(&r->dev);
+
+		if (!has && make &&
+		    __atomic_compare_exchange_n(&r->dev, &has, dev, false, __ATOMIC_RELAXED,
+						__ATOMIC_RELAXED))
+			return r;
+		if (has == dev)
+			return r;
+		if (!has && !make)
+			return NULL;
+	}
+	return NULL;
+}
+
+static void count_cold(void)
+{
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i < FA_DEVICES; i++)
+		for (unsigned op = 0; op < FA_TIMED_OPS; op++)
+			n += GET(&fa_hints->regime[i].op[op].score) >= FA_SCORE_ON;
+	SET(&fa_hints->any_cold, n);
+}
+
+FA_HIDDEN void fa_regime_note(uint64_t dev, enum fa_op op, uint64_t ns)
+{
+	bool waited = ns >= FA_COLD_NS;
+	/* A device that never waited needs no entry. */
+	struct fa_regime *r = regime_of(dev, waited);
+	uint32_t *score, before;
+
+	if (!r)
+		return;
+	score = &r->op[op].score;
+	before = GET(score);
+	fa_score(score, waited);
+	if (waited) {
+		uint32_t old = GET(&r->op[op].wait_ns);
+		uint32_t now = ns > 1000000000U ? 1000000000U : (uint32_t)ns;
+
+		SET(&r->op[op].wait_ns, old ? old - old / 4 + now / 4 : now);
+	}
+	if ((before >= FA_SCORE_ON) != (GET(score) >= FA_SCORE_ON))
+		count_cold();
+}
+
+FA_HIDDEN bool fa_regime_cold(uint64_t dev, enum fa_op op)
+{
+	const struct fa_regime *r = regime_of(dev, false);
+
+	return r && GET(&r->op[op].score) >= FA_SCORE_ON;
+}
+
+FA_HIDDEN struct fa_hint *fa_hint_of(uint64_t site)
+{
+	if (!site)
+		return NULL;
+	for (uint32_t i = hash64(site), n = 0; n < PROBES; i++, n++) {
+		struct fa_hint *h = &fa_hints->site[i % FA_SITES];
+		uint64_t has = GET(&h->site);
+
+		if (has == site)
+			return h;
+		if (!has && __atomic_compare_exchange_n(&h->site, &has, site, false,
+							__ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			return h;
+	}
+	return NULL;
+}
+
+FA_HIDDEN uint32_t fa_hint_window(const struct fa_hint *h, uint64_t size)
+{
+	uint32_t window;
+
+	if (!h || GET(&h->reads) < FA_SCORE_ON)
+		return 0;
+	window = GET(&h->window);
+	if (window < FA_WINDOW_MIN)
+		window = FA_WINDOW_MIN;
+	if (window > FA_WINDOW_MAX)
+		window = FA_WINDOW_MAX;
+	return size < window ? (uint32_t)size : window;
+}

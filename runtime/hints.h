@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What has been learned, in one mapping that forked children share, so that a
+ * server with a process per connection learns as one. Everything in it is a
+ * bounded number that is checked when it is used; there are no pointers, and a
+ * lost update costs a hint. After a change of privileges a process goes on with
+ * a copy of its own (fa_hints_private).
+ */
+#ifndef FA_HINTS_H
+#define FA_HINTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime.h"
+
+/* A call of this many nanoseconds or more has waited: hot ones take a few µs. */
+#define FA_COLD_NS 100000U
+
+#define FA_WINDOW_MIN (128U << 10)
+#define FA_WINDOW_MAX (1U << 20)
+
+#define FA_DEVICES 32U
+#define FA_SITES   256U
+
+/* How often and how long calls on a file system wait. */
+struct fa_regime {
+	uint64_t dev; /* 0: free */
+	struct {
+		uint32_t wait_ns; /* moving average of the calls that waited */
+		uint32_t score;   /* 0..16: +4 for a call that waited, -1 for one that did not */
+	} op[FA_TIMED_OPS];
+};
+
+/* What a call site does. Scores as above, a call that does it adding 4. */
+struct fa_hint {
+	uint64_t site;   /* 0: free */
+	uint32_t reads;  /* open: its file is read */
+	uint32_t window; /* open: bytes read, decaying maximum */
+	uint32_t opens;  /* stat: the same path is opened next */
+	uint32_t lead_us; /* stat: how long before that open */
+	uint32_t oflags;  /* stat: flags of that open */
+	uint32_t unused;
+};
+
+struct fa_hints {
+	uint32_t any_cold; /* (device, op) pairs that are cold */
+	struct fa_regime regime[FA_DEVICES];
+	struct fa_hint site[FA_SITES];
+};
+
+#define FA_SCORE_MAX 16U
+#define FA_SCORE_ON  8U
+
+extern struct fa_hints *fa_hints FA_HIDDEN;
+
+/* 0, or -ENOMEM. */
+int fa_hints_make(void) FA_HIDDEN;
+
+/* From now on this process and its children learn for themselves. */
+void fa_hints_private(void) FA_HIDDEN;
+
+/* A call of class `op` on file system `dev` took `ns`. */
+void fa_regime_note(uint64_t dev, enum fa_op op, uint64_t ns) FA_HIDDEN;
+
+/* Do such calls wait? At least two of the last few must have. */
+bool fa_regime_cold(uint64_t dev, enum fa_op op) FA_HIDDEN;
+
+/* The hint of a call site, or NULL when the table has no room near its place. */
+struct fa_hint *fa_hint_of(uint64_t site) FA_HIDDEN;
+
+/* Moves a score up by 4 or down by 1. */
+void fa_score(uint32_t *score, bool up) FA_HIDDEN;
+
+/* The window for a file of `size` bytes opened at this site; 0: it does not read. */
+uint32_t fa_hint_window(const struct fa_hint *h, uint64_t size) FA_HIDDEN;
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The library's own descriptors: at most the log and the statistics file, and
+ * only when the operator asked for them. They live at the top of the table, out
+ * of the way of the lowest free number, and the program's closes and
+ * duplications go around them.
+ */
+#ifndef FA_OWN_H
+#define FA_OWN_H
+
+#include "runtime.h"
+
+enum fa_own { FA_OWN_LOG, FA_OWN_STATS, FA_OWN_COUNT };
+
+/*
+ * Opens `path` for appending, at start. "%p" becomes the process id.
+ * 0, or a negative errno.
+ */
+int fa_own_open(enum fa_own which, const char *path) FA_HIDDEN;
+
+/* One write; nothing happens when the file is not open. */
+void fa_own_write(enum fa_own which, const char *text, size_t len) FA_HIDDEN;
+
+#endif

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The process and its threads. Start-up is an ordered list in
+ * fa_process_starts(); forks are noticed by memory that the kernel wipes, so
+ * that raw clones need no wrapper; and everything that must happen before the
+ * program changes what it may do is here.
+ */
+#include "process.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#include "hints.h"
+#include "own.h"
+#include "report.h"
+#include "site.h"
+#include "sys.h"
+
+FA_HIDDEN __thread struct fa_thread_head *fa_self
+	__attribute__((tls_model("initial-exec")));
+FA_HIDDEN struct fa_fd *fa_fds;
+FA_HIDDEN const uint32_t *fa_any_cold;
+FA_HIDDEN bool fa_capture_all;
+FA_HIDDEN struct fa_process *fa_process;
+FA_HIDDEN struct fa_options fa_options;
+FA_HIDDEN uint32_t fa_epoch, fa_directory;
+FA_HIDDEN bool fa_off = true; /* until the constructor has run */
+FA_HIDDEN bool fa_behind_filter;
+FA_HIDDEN int fa_pid;
+
+static pthread_key_t thread_key;
+static uint64_t start_cycles, start_ns;
+static uint64_t ns_per_2_32; /* nanoseconds in 2^32 cycles, 0: not known yet */
+
+enum process_state { WIPED, STARTING, RUNNING };
+
+/* ---- clock ---- */
+
+/* Good enough to tell 2 µs from 100 µs until there is something to measure by. */
+#define GUESS_HZ 3000000000U
+
+static void calibrate(void)
+{
+	uint64_t cycles = fa_cycles() - start_cycles, ns = fa_sys_clock_ns() - start_ns;
+	uint64_t hz = fa_cycles_hz();
+
+	if (hz)
+		ns_per_2_32 = (1000000000ULL << 32) / hz;
+	else if (ns > 1000000 && cycles)
+		ns_per_2_32 = (uint64_t)((__uint128_t)ns << 32) / cycles;
+}
+
+FA_HIDDEN uint64_t fa_ns(uint64_t cycles)
+{
+	uint64_t rate = ns_per_2_32;
+
+	if (fa_unlikely(!rate)) {
+		calibrate();
+		rate = ns_per_2_32 ? ns_per_2_32 : (1000000000ULL << 32) / GUESS_HZ;
+	}
+	return (uint64_t)(((__uint128_t)cycles * rate) >> 32);
+}
+
+/* ---- threads ---- */
+
+static void thread_begin(struct fa_thread *t)
+{
+	t->tid = fa_sys_gettid();
+	t->epoch = fa_epoch;
+	t->attr.fd = -1;
+	t->h.word = FA_T_READY;
+}
+
+static void thread_list(struct fa_thread *t)
+{
+	struct fa_thread *first = __atomic_load_n(&fa_process->threads, __ATOMIC_RELAXED);
+
+	do
+		t->next = first;
+	while (!__atomic_compare_exchange_n(&fa_process->threads, &first, t, false,
+					    __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+}
+
+/* The block of a thread that has ended keeps its counters and its patterns. */
+static struct fa_thread *thread_reuse(void)
+{
+	struct fa_thread *t = __atomic_load_n(&fa_process->threads, __ATOMIC_ACQUIRE);
+
+	for (; t; t = t->next) {
+		bool free = true;
+
+		if (__atomic_compare_exchange_n(&t->free, &free, false, false, __ATOMIC_ACQUIRE,
+						__ATOMIC_RELAXED))
+			return t;
+	}
+	return NULL;
+}
+
+static struct fa_thread *thread_new(void)
+{
+	struct fa_thread *t = thread_reuse();
+
+	if (!t) {
+		t = fa_map_wiped(sizeof(*t));
+		if (!t)
+			return NULL;
+		thread_list(t);
+	}
+	thread_begin(t);
+	fa_self = &t->h;
+	pthread_setspecific(thread_key, t);
+	return t;
+}
+
+static void thread_ends(void *arg)
+{
+	struct fa_thread *t = arg;
+
+	fa_self = NULL;
+	if (t->h.word == FA_T_WIPED || t->tid != fa_sys_gettid())
+		return;
+	t->h.word = FA_T_BUSY;
+	fa_chain_reset(t);
+	fa_ring_retire(t);
+	__atomic_store_n(&t->free, true, __ATOMIC_RELEASE); /* pairs with thread_reuse() */
+}
+
+static void after_fork(void)
+{
+	uint32_t wiped = WIPED;
+
+	if (!__atomic_compare_exchange_n(&fa_process->state, &wiped, STARTING, false,
+					 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		return; /* another thread of the child is at it: pass through meanwhile */
+	fa_pid = fa_sys_getpid();
+	fa_rings_forked();
+	__atomic_store_n(&fa_process->state, RUNNING, __ATOMIC_RELEASE);
+}
+
+/* Another task may be running on this thread's storage: which one is this? */
+static bool shared_parent(struct fa_thread *t)
+{
+	if (fa_sys_gettid() != t->tid)
+		return false;
+	if (t->shared_until_parent)
+		t->h.word = FA_T_READY;
+	return true;
+}
+
+FA_HIDDEN struct fa_thread_head *fa_enter_slow(void)
+{
+	struct fa_thread_head *h = fa_self;
+	struct fa_thread *t = fa_thread_of(h);
+
+	if (fa_off)
+		return NULL;
+	if (fa_unlikely(fa_process->state != RUNNING))
+		after_fork();
+	if (fa_process->state != RUNNING)
+		return NULL;
+	if (!t) {
+		t = thread_new();
+	} else if (h->word == FA_T_WIPED) {
+		thread_list(t);
+		thread_begin(t);
+	} else if (h->word != FA_T_SHARED || !shared_parent(t)) {
+		return NULL;
+	}
+	if (!t)
+		return NULL;
+	t->h.n[FA_N_calls]++;
+	return &t->h;
+}
+
+FA_HIDDEN void fa_storage_shared(bool until_parent_runs)
+{
+	struct fa_thread *t = fa_thread_of(fa_enter());
+
+	if (!t || t->h.word != FA_T_READY)
+		return;
+	t->shared_until_parent = until_parent_runs;
+	t->h.word = FA_T_SHARED;
+}
+
+/* ---- privileges, filters, limits ---- */
+
+FA_HIDDEN void fa_directory_changes(void)
+{
+	__atomic_add_fetch(&fa_directory, 1, __ATOMIC_RELAXED);
+}
+
+FA_HIDDEN void fa_privilege_changes(void)
+{
+	struct fa_thread *t = fa_thread_of(fa_enter());
+
+	__atomic_add_fetch(&fa_epoch, 1, __ATOMIC_RELEASE);
+	if (!t || !fa_busy(t))
+		return;
+	fa_chain_reset(t);
+	fa_ring_retire(t);
+	fa_hints_private();
+	fa_ready(t);
+}
+
+FA_HIDDEN void fa_filter_coming(void)
+{
+	struct fa_thread *self = fa_thread_of(fa_enter());
+
+	if (!self)
+		return;
+	fa_fallback(self, FA_F_filter);
+	fa_chain_reset(self);
+	fa_ring_retire(self);
+	/* The last word of this process: later a write() may be its end. */
+	fa_process->ended = true;
+	fa_stats_write();
+	__atomic_store_n(&fa_off, true, __ATOMIC_SEQ_CST);
+	/*
+	 * A thread inside the runtime is let finish, a second at most. Twice: it
+	 * may have looked at fa_off just before.
+	 */
+	for (unsigned round = 0; round < 2; round++) {
+		unsigned patience = 1000;
+
+		for (struct fa_thread *t = fa_process->threads; t; t = t->next) {
+			while (t != self && __atomic_load_n(&t->h.word, __ATOMIC_ACQUIRE) == FA_T_BUSY &&
+			       !t->free && patience--)
+				fa_sys_sleep_us(1000);
+			__atomic_store_n(&t->h.word, FA_T_OFF, __ATOMIC_RELEASE);
+		}
+		if (fa_process->threads->next && round == 0)
+			fa_sys_sleep_us(1000);
+	}
+}
+
+FA_HIDDEN void fa_nproc_falls(void)
+{
+	struct fa_thread *t;
+
+	if (!fa_options.prespawn || fa_options.mode != FA_MODE_AUTO)
+		return;
+	t = fa_thread_of(fa_enter());
+	if (t && fa_busy(t)) {
+		fa_chain_prespawn(t);
+		fa_ready(t);
+	}
+}
+
+FA_HIDDEN void fa_drain(void)
+{
+	unsigned patience = 20000; /* a second */
+	bool idle;
+
+	if (fa_off || fa_process->state != RUNNING)
+		return;
+	do {
+		idle = true;
+		fa_rings_lock();
+		for (struct fa_thread *t = fa_process->threads; t && idle; t = t->next)
+			idle = fa_ring_idle(&t->ring);
+		fa_rings_unlock();
+		if (!idle)
+			fa_sys_sleep_us(50);
+	} while (!idle && --patience);
+}
+
+/* ---- start and end ---- */
+
+static bool named(const char *list, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (;; list++) {
+		size_t len = strcspn(list, ",");
+
+		if (len == n && !memcmp(list, name, n))
+			return true;
+		list += len;
+		if (!*list)
+			return false;
+	}
+}
+
+static void find_name(void)
+{
+	unsigned long at = getauxval(AT_EXECFN);
+	const char *path, *base;
+
+	memcpy(&path, &at, sizeof(path));
+	base = path ? strrchr(path, '/') : NULL;
+	base = base ? base + 1 : path ? path : "?";
+	strncpy(fa_program, base, sizeof(fa_program) - 1);
+}
+
+/* Was a seccomp filter inherited? The loader has just made these same calls. */
+static bool filtered(void)
+{
+	char buf[4096];
+	const char *line;
+	int fd = fa_sys_openat(AT_FDCWD, "/proc/self/status", O_RDONLY | O_CLOEXEC, 0);
+	long n;
+
+	if (fd < 0)
+		return false;
+	n = fa_sys_read(fd, buf, sizeof(buf) - 1);
+	fa_sys_close(fd);
+	buf[n < 0 ? 0 : n] = '\0';
+	line = strstr(buf, "\nSeccomp:\t");
+	return line && line[10] != '0';
+}
+
+static int make_memory(void)
+{
+	fa_fds = fa_sys_mmap(NULL, FA_FDS * sizeof(*fa_fds), PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_NORESERVE);
+	fa_process = fa_map_wiped(sizeof(*fa_process));
+	if (!fa_fds || !fa_process || fa_hints_make() < 0 ||
+	    pthread_key_create(&thread_key, thread_ends) != 0)
+		return -ENOMEM;
+	fa_any_cold = &fa_hints->any_cold;
+	return 0;
+}
+
+/* In this order: what a later step needs, an earlier one has. */
+FA_HIDDEN void fa_process_starts(void)
+{
+	const char *allowed = "", *bad;
+
+	/* In a program with more rights than its caller the environment is not ours. */
+	if (getauxval(AT_SECURE))
+		return;
+	fa_pid = fa_sys_getpid();
+	start_cycles = fa_cycles();
+	start_ns = fa_sys_clock_ns();
+	find_name();
+	bad = fa_options_parse(&fa_options, environ, &allowed);
+	/* The log before anything that may have something to say. */
+	if (*fa_options.log)
+		fa_own_open(FA_OWN_LOG, fa_options.log);
+	if (bad) {
+		fa_log(bad, "value not known; calls are passed through; allowed:");
+		fa_log(bad, allowed);
+		return;
+	}
+	if (fa_options.mode == FA_MODE_OFF ||
+	    (*fa_options.only && !named(fa_options.only, fa_program)))
+		return;
+	if (*fa_options.stats && fa_own_open(FA_OWN_STATS, fa_options.stats) < 0)
+		fa_log(fa_options.stats, "cannot be opened for appending; no statistics; "
+					 "check FUSE_AIO_STATS");
+	if (make_memory() < 0) {
+		fa_log("no_memory", "mmap refused; calls are passed through");
+		return;
+	}
+	if (fa_options.stacks && !fa_site_stacks())
+		fa_log("FUSE_AIO_STACKS", "libunwind.so.8 not found; return addresses are used; "
+					  "install libunwind8");
+	fa_capture_all = fa_options.mode == FA_MODE_OBSERVE;
+	fa_process->state = RUNNING;
+	fa_off = false;
+	/* Last: what the library calls, a filter that was inherited may kill for. */
+	if (!fa_options.ring && filtered()) {
+		fa_fallback(fa_thread_of(fa_enter()), FA_F_filter);
+		fa_behind_filter = true;
+		fa_self->word = FA_T_OFF;
+		fa_off = true;
+	}
+}
+
+FA_HIDDEN void fa_process_ends(void)
+{
+	/* Behind an inherited filter nothing was called, and nothing is but write(). */
+	bool ours = fa_behind_filter ? fa_process->state == RUNNING : fa_enter() != NULL;
+
+	if (!ours || fa_process->ended)
+		return;
+	fa_process->ended = true;
+	fa_stats_write();
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The process and its threads: who is running here, from the constructor to the
+ * last statistics line, over forks, vforks and changes of privilege.
+ */
+#ifndef FA_PROCESS_H
+#define FA_PROCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arena.h"
+#include "chain.h"
+#include "options.h"
+#include "ring.h"
+#include "runtime.h"
+
+enum fa_fallback {
+#define FALLBACK(id, help) FA_F_##id,
+#include "../include/fuse_aio_counters.def"
+#undef FALLBACK
+	FA_FALLBACKS
+};
+
+/* A stat that an open of the same path may follow. */
+struct fa_recent {
+	uint64_t key; /* of directory and path, 0: empty */
+	uint64_t site;
+	uint64_t when; /* cycles */
+};
+
+#define FA_RECENT 4U
+
+struct fa_thread {
+	struct fa_thread_head h; /* first: the wrappers see only this */
+	struct fa_thread *next;  /* in the list of all */
+	int tid;
+	bool shared_until_parent;
+	bool free; /* its thread has ended, another may take it */
+	uint32_t epoch; /* of privileges, when the ring was made */
+	uint64_t fallback[FA_FALLBACKS];
+	struct fa_ring ring;
+	struct fa_chain chain[FA_CHAINS];
+	struct fa_attr attr;
+	struct fa_recent recent[FA_RECENT];
+	unsigned recent_next;
+	struct fa_pattern *patterns;
+	struct fa_arena arena;
+};
+
+/* Wiped on fork: a child finds state 0 and starts its own. */
+struct fa_process {
+	uint32_t state;
+	uint32_t logged; /* bit per fallback reason */
+	bool ended;
+	struct fa_thread *threads; /* only ever grows */
+};
+
+extern struct fa_process *fa_process FA_HIDDEN;
+extern struct fa_options fa_options FA_HIDDEN;
+extern uint32_t fa_epoch FA_HIDDEN;      /* of privileges */
+extern uint32_t fa_directory FA_HIDDEN;  /* of working directories */
+extern bool fa_behind_filter FA_HIDDEN; /* inherited: fa_off, but for the last line */
+extern int fa_pid FA_HIDDEN;
+
+static inline struct fa_thread *fa_thread_of(struct fa_thread_head *h)
+{
+	return (struct fa_thread *)h;
+}
+
+extern bool fa_off FA_HIDDEN; /* for good, in this process */
+
+/*
+ * Around everything in the runtime that makes system calls or changes more than
+ * hints: a signal handler that comes in between passes through. False: busy
+ * already, or switched off meanwhile. Plain stores: only the thread itself
+ * writes its word, but for fa_filter_coming(), which looks twice.
+ */
+static inline bool fa_busy(struct fa_thread *t)
+{
+	if (t->h.word != FA_T_READY)
+		return false;
+	__atomic_store_n(&t->h.word, FA_T_BUSY, __ATOMIC_RELAXED);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	return true;
+}
+
+static inline void fa_ready(struct fa_thread *t)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	__atomic_store_n(&t->h.word, fa_off ? FA_T_OFF : FA_T_READY, __ATOMIC_RELEASE);
+}
+
+/* Counts why the plain call runs instead, and logs the first of each kind. */
+void fa_fallback(struct fa_thread *t, enum fa_fallback why) FA_HIDDEN;
+
+/* Cycles to nanoseconds. */
+uint64_t fa_ns(uint64_t cycles) FA_HIDDEN;
+
+#endif

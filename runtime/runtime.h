@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The only door from the wrappers in preload/ into the runtime. What runs on
+ * every call of a hot program is inline here and touches one thread-local word,
+ * one counter and, for calls on a descriptor, one word of its state; the rest is
+ * behind functions that only captured sequences reach.
+ *
+ * Rules for every function here: errno is left alone, nothing allocates through
+ * libc, nothing prints, and a call that cannot be captured (library off, busy
+ * below a signal handler, child of a vfork) is simply not captured.
+ */
+#ifndef FA_RUNTIME_H
+#define FA_RUNTIME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "arch.h"
+
+struct statx;
+
+#define fa_likely(x)   __builtin_expect(!!(x), 1)
+#define fa_unlikely(x) __builtin_expect(!!(x), 0)
+#define FA_HIDDEN      __attribute__((visibility("hidden")))
+
+/* Classes of calls. The first five are timed into the regime. */
+enum fa_op {
+	FA_OPEN,
+	FA_STAT,
+	FA_FSTAT,
+	FA_READ,
+	FA_CLOSE,
+	FA_TIMED_OPS,
+	FA_SENDFILE = FA_TIMED_OPS,
+	FA_SEEK,
+	FA_FCNTL,
+	FA_OPS
+};
+
+enum fa_counter {
+#define COUNTER(id, help) FA_N_##id,
+#include "../include/fuse_aio_counters.def"
+#undef COUNTER
+	FA_COUNTERS
+};
+
+/*
+ * The state of a thread. Owner: that thread; others read the counters and the
+ * ring's tails, and write `word` only through fa_retire(). The memory is wiped on
+ * fork (MADV_WIPEONFORK), so a child finds FA_T_WIPED and starts clean.
+ */
+enum fa_thread_word {
+	FA_T_WIPED,
+	FA_T_READY,
+	FA_T_BUSY,   /* inside the runtime: a signal handler passes through */
+	FA_T_SHARED, /* another task runs on this thread-local storage: compare tids */
+	FA_T_OFF
+};
+
+struct fa_thread_head {
+	uint32_t word;
+	uint32_t tick;   /* opens and stats seen, for sampling */
+	uint32_t chains; /* chains that an open might adopt */
+	uint32_t unused;
+	uint64_t n[FA_COUNTERS];
+};
+
+extern __thread struct fa_thread_head *fa_self FA_HIDDEN
+	__attribute__((tls_model("initial-exec")));
+
+/*
+ * What is known of a captured descriptor: hints only. Whoever acts on one checks
+ * the descriptor itself first, so a number that was reused behind our back costs
+ * nothing but the hint. Threads race on it freely; `flags` is the word that says
+ * whether the rest means anything.
+ */
+struct fa_fd {
+	uint32_t flags; /* FA_FD_*, 0: not captured */
+	uint32_t oflags;
+	uint64_t site;      /* of the open */
+	uint64_t signature; /* 4 bits a step, repeats collapsed */
+	uint64_t opened;    /* cycles when the open returned */
+	uint64_t bytes;     /* read or sent so far */
+	uint64_t dev, ino;  /* 0: not known */
+	uint64_t at[FA_OPS]; /* last return address per class */
+	uint64_t cycles[FA_OPS];
+};
+
+#define FA_FD_CAPTURED (1U << 0)
+#define FA_FD_COLD     (1U << 1) /* regular, read only, and its open waited */
+#define FA_FD_WINDOW   (1U << 2) /* a window was started and not yet touched */
+
+#define FA_FDS 16384U
+
+extern struct fa_fd *fa_fds FA_HIDDEN;      /* FA_FDS entries, NULL while off */
+extern const uint32_t *fa_any_cold FA_HIDDEN; /* how many (device, op) are cold */
+extern bool fa_capture_all FA_HIDDEN;       /* observe */
+
+/* One call on its way through a wrapper. */
+struct fa_call {
+	struct fa_thread_head *t; /* NULL: not captured */
+	uint64_t start;           /* cycles, 0: not timed */
+	uint64_t site;
+	const char *path;
+	struct fa_fd *f;
+	uint64_t dev; /* of what is being closed, 0: not known */
+	int fd;       /* or directory */
+	int flags;
+};
+
+struct fa_thread_head *fa_enter_slow(void) FA_HIDDEN;
+int fa_open_touch(struct fa_call *c) FA_HIDDEN;
+void fa_opened(struct fa_call *c, int fd) FA_HIDDEN;
+void fa_statted(struct fa_call *c, uint64_t dev, uint64_t ino, int64_t ctime_s,
+		uint32_t ctime_ns, uint32_t mode) FA_HIDDEN;
+bool fa_fstat_touch(struct fa_call *c, struct stat *st) FA_HIDDEN;
+void fa_fd_touch(struct fa_call *c, enum fa_op op) FA_HIDDEN;
+void fa_fd_done(struct fa_call *c, enum fa_op op, int64_t result) FA_HIDDEN;
+int fa_close_touch(struct fa_call *c) FA_HIDDEN;
+void fa_closed(struct fa_call *c) FA_HIDDEN;
+
+/* The thread, or NULL when this call is not ours to look at. */
+static inline struct fa_thread_head *fa_enter(void)
+{
+	struct fa_thread_head *t = fa_self;
+
+	if (fa_likely(t && t->word == FA_T_READY)) {
+		t->n[FA_N_calls]++;
+		return t;
+	}
+	return fa_enter_slow();
+}
+
+static inline struct fa_fd *fa_fd_slot(int fd)
+{
+	return (unsigned)fd < FA_FDS ? &fa_fds[fd] : NULL;
+}
+
+/* While everything is hot one call in eight is looked at; 7 calls in 8 cost ~2 ns. */
+static inline uint64_t fa_sample(struct fa_thread_head *t)
+{
+	if (fa_likely(!*fa_any_cold && !fa_capture_all && (t->tick++ & 7)))
+		return 0;
+	return fa_cycles();
+}
+
+/*
+ * Before an open. Returns the descriptor when a chain had opened this file
+ * already, else -1: do the call and hand its result to fa_open_end().
+ */
+static inline int fa_open_begin(struct fa_call *c, int dirfd, const char *path, int flags,
+				const void *site)
+{
+	c->t = fa_enter();
+	c->start = 0;
+	if (fa_likely(c->t)) {
+		c->site = (uintptr_t)site;
+		c->fd = dirfd;
+		c->path = path;
+		c->flags = flags;
+		if (fa_unlikely(c->t->chains)) {
+			int fd = fa_open_touch(c);
+
+			if (fd >= 0)
+				return fd;
+		}
+		c->start = fa_sample(c->t);
+	}
+	return -1;
+}
+
+static inline int fa_open_end(struct fa_call *c, int fd)
+{
+	if (fa_unlikely(c->start)) {
+		fa_opened(c, fd);
+	} else if (c->t) {
+		struct fa_fd *f = fd >= 0 ? fa_fd_slot(fd) : NULL;
+
+		c->t->n[FA_N_passthrough]++;
+		if (f && fa_unlikely(f->flags))
+			f->flags = 0;
+	}
+	return fd;
+}
+
+static inline void fa_stat_begin(struct fa_call *c, int dirfd, const char *path,
+				 const void *site)
+{
+	c->t = fa_enter();
+	c->start = 0;
+	if (fa_likely(c->t)) {
+		c->site = (uintptr_t)site;
+		c->fd = dirfd;
+		c->path = path;
+		c->start = fa_sample(c->t);
+		if (!c->start)
+			c->t->n[FA_N_passthrough]++;
+	}
+}
+
+/* After a stat of a path; `st` is read only when it succeeded. */
+static inline int fa_stat_end(struct fa_call *c, int r, const struct stat *st)
+{
+	if (fa_unlikely(c->start) && r == 0)
+		fa_statted(c, st->st_dev, st->st_ino, st->st_ctim.tv_sec,
+			   (uint32_t)st->st_ctim.tv_nsec, st->st_mode);
+	return r;
+}
+
+/* The same for statx, after success. */
+void fa_statx_end(struct fa_call *c, const struct statx *stx) FA_HIDDEN;
+
+/* Before a call on a descriptor. True: it belongs to a captured sequence. */
+static inline bool fa_fd_begin(struct fa_call *c, int fd, const void *site)
+{
+	c->t = fa_enter();
+	c->f = NULL;
+	c->start = 0;
+	if (fa_likely(c->t)) {
+		struct fa_fd *f = fa_fd_slot(fd);
+
+		if (f && fa_unlikely(f->flags)) {
+			c->f = f;
+			c->fd = fd;
+			c->site = (uintptr_t)site;
+			return true;
+		}
+		c->t->n[FA_N_passthrough]++;
+	}
+	return false;
+}
+
+/* Before and after any call on a descriptor but fstat and close. */
+static inline void fa_use_begin(struct fa_call *c, int fd, enum fa_op op, const void *site)
+{
+	if (fa_fd_begin(c, fd, site))
+		fa_fd_touch(c, op);
+}
+
+static inline int64_t fa_use_end(struct fa_call *c, enum fa_op op, int64_t result)
+{
+	if (fa_unlikely(c->f))
+		fa_fd_done(c, op, result);
+	return result;
+}
+
+/* True: settled, *st is filled. False: do the call, then fa_use_end(FA_FSTAT). */
+static inline bool fa_fstat_begin(struct fa_call *c, int fd, struct stat *st, const void *site)
+{
+	return fa_fd_begin(c, fd, site) && fa_fstat_touch(c, st);
+}
+
+int fa_own_guard(int fd) FA_HIDDEN;      /* EBADF when the descriptor is ours, else 0 */
+extern int fa_own_lowest FA_HIDDEN; /* the library's own descriptors are >= this */
+
+/* Before a close. 0: closed. Negative: do the call. Positive: the errno to fail with. */
+
+static inline int fa_close_begin(struct fa_call *c, int fd, const void *site)
+{
+	c->f = NULL;
+	if (fa_unlikely(fd >= fa_own_lowest)) {
+		int e = fa_own_guard(fd);
+
+		if (e)
+			return e;
+	}
+	return fa_fd_begin(c, fd, site) ? fa_close_touch(c) : -1;
+}
+
+static inline int fa_close_end(struct fa_call *c, int r)
+{
+	if (fa_unlikely(c->f))
+		fa_closed(c);
+	return r;
+}
+
+/* The number `fd` is about to be replaced or has been closed by other means. */
+void fa_forget_fds(unsigned first, unsigned last) FA_HIDDEN;
+
+/* Make room at `fd` if one of the library's own descriptors is there (dup2). */
+void fa_own_yield(int fd) FA_HIDDEN;
+
+/* Calls action(first, last) for every part of the range that is not ours. */
+int fa_own_split(unsigned first, unsigned last, int (*action)(unsigned, unsigned, int),
+		 int flags) FA_HIDDEN;
+
+/* The working directory changes: what was opened ahead may mean something else. */
+void fa_directory_changes(void) FA_HIDDEN;
+
+/* Names are about to go: wait until no close of ours is on its way (1 s at most). */
+void fa_drain(void) FA_HIDDEN;
+
+/* Before any change of credentials, root, namespace: contract 6. */
+void fa_privilege_changes(void) FA_HIDDEN;
+
+/* Before a seccomp filter takes effect: off for good, in all threads. */
+void fa_filter_coming(void) FA_HIDDEN;
+
+/* Before RLIMIT_NPROC is set. */
+void fa_nproc_falls(void) FA_HIDDEN;
+
+/* The process takes a lock. `posix`: released by any close, else by the last one. */
+void fa_locks(bool posix) FA_HIDDEN;
+
+/* Something will run on this thread's storage beside it: vfork and raw clones. */
+void fa_storage_shared(bool until_parent_runs) FA_HIDDEN;
+
+/* The process ends: write the statistics line, once. */
+void fa_process_ends(void) FA_HIDDEN;
+
+/* Start-up, from the constructor. */
+void fa_process_starts(void) FA_HIDDEN;
+
+#endif

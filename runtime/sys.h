@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The system calls that the runtime makes itself, raw: an interposable libc
+ * function called from here would come back to us. All return -errno on failure
+ * and leave errno alone. This is also the one place with kernel constants that
+ * the distribution's headers may be too old for.
+ */
+#ifndef FA_SYS_H
+#define FA_SYS_H
+
+#include <fcntl.h>
+#include <linux/stat.h>
+#include <linux/time_types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#include "arch.h"
+
+/* Newer than the headers of Debian 12 (Linux 6.1). */
+#define FA_SETUP_NO_MMAP           (1U << 14) /* Linux 6.5 */
+#define FA_SETUP_REGISTERED_FD_ONLY (1U << 15) /* Linux 6.5 */
+#define FA_SETUP_NO_SQARRAY        (1U << 16) /* Linux 6.6 */
+#define FA_REGISTER_BY_INDEX       (1U << 31) /* Linux 6.3 */
+#define FA_OP_FIXED_FD_INSTALL     54         /* Linux 6.8 */
+#define FA_FIXED_FD_NO_CLOEXEC     (1U << 0)
+
+#ifndef AT_STATX_DONT_SYNC
+#define AT_STATX_DONT_SYNC 0x4000
+#endif
+
+#define FA_SYS(n, a, b, c, d, e, f)                                                        \
+	fa_syscall6((n), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+
+static inline long fa_sys_statx(int dirfd, const char *path, int flags, unsigned mask,
+				struct statx *stx)
+{
+	return FA_SYS(SYS_statx, dirfd, path, flags, mask, stx, 0);
+}
+
+static inline int fa_sys_openat(int dirfd, const char *path, int flags, unsigned mode)
+{
+	return (int)FA_SYS(SYS_openat, dirfd, path, flags, mode, 0, 0);
+}
+
+static inline int fa_sys_close(int fd)
+{
+	return (int)FA_SYS(SYS_close, fd, 0, 0, 0, 0, 0);
+}
+
+static inline long fa_sys_read(int fd, void *buf, size_t n)
+{
+	return FA_SYS(SYS_read, fd, buf, n, 0, 0, 0);
+}
+
+static inline long fa_sys_write(int fd, const void *buf, size_t n)
+{
+	return FA_SYS(SYS_write, fd, buf, n, 0, 0, 0);
+}
+
+static inline int fa_sys_fcntl(int fd, int cmd, long arg)
+{
+	return (int)FA_SYS(SYS_fcntl, fd, cmd, arg, 0, 0, 0);
+}
+
+static inline int fa_sys_fadvise(int fd, int64_t offset, int64_t len, int advice)
+{
+	return (int)FA_SYS(SYS_fadvise64, fd, offset, len, advice, 0, 0);
+}
+
+/* NULL on failure. */
+static inline void *fa_sys_mmap(void *at, size_t len, int prot, int flags)
+{
+	long r = FA_SYS(SYS_mmap, at, len, prot, flags | MAP_ANONYMOUS, -1, 0);
+
+	return r < 0 && r > -4096 ? NULL : (void *)r;
+}
+
+static inline int fa_sys_munmap(void *at, size_t len)
+{
+	return (int)FA_SYS(SYS_munmap, at, len, 0, 0, 0, 0);
+}
+
+static inline int fa_sys_madvise(void *at, size_t len, int advice)
+{
+	return (int)FA_SYS(SYS_madvise, at, len, advice, 0, 0, 0);
+}
+
+static inline int fa_sys_getrlimit(unsigned resource, struct rlimit *rl)
+{
+	return (int)FA_SYS(SYS_prlimit64, 0, resource, 0, rl, 0, 0);
+}
+
+static inline int fa_sys_getpid(void)
+{
+	return (int)FA_SYS(SYS_getpid, 0, 0, 0, 0, 0, 0);
+}
+
+static inline int fa_sys_gettid(void)
+{
+	return (int)FA_SYS(SYS_gettid, 0, 0, 0, 0, 0, 0);
+}
+
+static inline unsigned fa_sys_geteuid(void)
+{
+	return (unsigned)FA_SYS(SYS_geteuid, 0, 0, 0, 0, 0, 0);
+}
+
+static inline uint64_t fa_sys_clock_ns(void)
+{
+	struct __kernel_timespec ts = { 0, 0 };
+
+	FA_SYS(SYS_clock_gettime, 4 /* CLOCK_MONOTONIC_RAW */, &ts, 0, 0, 0, 0);
+	return (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
+}
+
+static inline void fa_sys_sleep_us(unsigned us)
+{
+	struct __kernel_timespec ts = { 0, (long long)us * 1000 };
+
+	FA_SYS(SYS_clock_nanosleep, 1 /* CLOCK_MONOTONIC */, 0, &ts, 0, 0, 0);
+}
+
+/*
+ * Copies between our memory and addresses that the program gave, which may be
+ * bad: bytes copied, or -errno where a load or a store would be a SIGSEGV.
+ */
+static inline long fa_sys_copy(int pid, void *ours, const void *theirs, size_t n, bool to)
+{
+	struct iovec local = { ours, n }, remote = { (void *)(uintptr_t)theirs, n };
+
+	return FA_SYS(to ? SYS_process_vm_writev : SYS_process_vm_readv, pid, &local, 1, &remote,
+		      1, 0);
+}
+
+static inline void fa_sys_yield(void)
+{
+	FA_SYS(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+}
+
+#endif
