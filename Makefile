@@ -1,50 +1,151 @@
 # SPDX-License-Identifier: MIT
 #
-# make            build/libfuse_aio.so and build/fuse-aio
-# make deps       install what building and testing need (Debian, Ubuntu)
-# make demo       the main job on real servers, with numbers at the end
-# make check      all tests; make bench: all benchmarks; make lint
-# make asan tsan ubsan: the unit tests under a sanitizer
+#   make               build/libfuse_aio.so and build/fuse-aio
+#   make deps          install what building and testing need (Debian, Ubuntu)
+#   make demo          the main job on real servers, with numbers at the end
+#   make check         all tests
+#   make bench         all benchmarks: build/bench/results.json and charts
+#   make lint          formatting and static analysis
+#   make asan tsan ubsan   the unit tests under a sanitizer
+#   make aarch64       cross build, unit tests under qemu-user
+#   make install PREFIX= DESTDIR=
 
 CFLAGS ?= -O2 -g
-BUILD  := build
+BUILD  ?= build
 PREFIX ?= /usr/local
+# Debian's own python3: the tests use its packages
 PYTHON ?= /usr/bin/python3
+VERSION := 0.1.0
 
-override CFLAGS += -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wshadow -Wconversion -MMD -MP
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion
+override CFLAGS += -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -MMD -MP
 LIB_CFLAGS := -fPIC -fvisibility=hidden -fexceptions -U_FORTIFY_SOURCE -fno-stack-protector
-LIB_SRC    := $(wildcard preload/*.c runtime/*.c)
-LIB_OBJ    := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
-TOOL_OBJ   := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tools/*.c))
-TESTS      := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/zoo/*.c tests/bench/*.c))
-UNITS      := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
+FUSE_FLAGS  = $(shell pkg-config --cflags --libs fuse3)
 
-.PHONY: all deps demo check bench lint asan tsan ubsan unit install clean test-programs docs aarch64
+LIB_OBJ  := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard preload/*.c runtime/*.c))
+SLOWFS   := $(wildcard tests/support/slowfs*.c)
+TWIN     := $(wildcard tests/twin/*.c)
+PROGRAMS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/zoo/*.c tests/bench/*.c)) \
+	    $(BUILD)/tests/twin/twin $(BUILD)/slowfs
+UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+C_FILES   = $(wildcard include/*.h preload/*.[ch] runtime/*.[ch] tools/*.[ch] tests/*/*.[ch])
+
 .DELETE_ON_ERROR:
+.PHONY: all deps demo check bench lint asan tsan ubsan unit units programs docs aarch64 install clean
 
 all: $(BUILD)/libfuse_aio.so $(BUILD)/fuse-aio
 
+# ---- the library: needs libc only, exports what symbols.def says ----
+
 $(BUILD)/libfuse_aio.so: $(LIB_OBJ) $(BUILD)/exports.map
-	$(CC) $(CFLAGS) -shared -Wl,-soname,libfuse_aio.so -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete \
-		-Wl,--no-undefined -Wl,--version-script=$(BUILD)/exports.map $(LDFLAGS) -o $@ $(LIB_OBJ)
+	$(CC) $(CFLAGS) -shared -Wl,-soname,libfuse_aio.so -Wl,-z,now,-z,relro,-z,nodelete \
+		-Wl,--no-undefined -Wl,--version-script=$(BUILD)/exports.map \
+		$(LDFLAGS) -o $@ $(LIB_OBJ)
 
 $(BUILD)/exports.map: tools/exports.map.in preload/symbols.def
 	@mkdir -p $(@D)
 	$(CC) -E -P -x c $< -o $@
 
-$(BUILD)/obj/preload/%.o: preload/%.c
+$(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LIB_CFLAGS) -c $< -o $@
 
-$(BUILD)/obj/runtime/%.o: runtime/%.c
+$(BUILD)/fuse-aio: $(wildcard tools/*.c)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LIB_CFLAGS) -c $< -o $@
+	$(CC) $(CFLAGS) -DFA_VERSION='"$(VERSION)"' $(LDFLAGS) -o $@ $^
 
-$(BUILD)/obj/tools/%.o: tools/%.c
+# ---- test programs ----
+
+$(BUILD)/slowfs: $(SLOWFS) $(wildcard tests/support/*.h)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -c $< -o $@
+	$(CC) $(CFLAGS) -o $@ $(SLOWFS) $(FUSE_FLAGS)
 
-$(BUILD)/fuse-aio: $(TOOL_OBJ)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+$(BUILD)/tests/twin/twin: $(TWIN) $(wildcard tests/twin/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -pthread -o $@ $(TWIN)
 
--include $(LIB_OBJ:.o=.d) $(TOOL_OBJ:.o=.d)
+$(BUILD)/tests/zoo/%: tests/zoo/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -pthread -o $@ $< -lseccomp
+
+# A name that ends in _preload is a library to preload.
+$(BUILD)/tests/zoo/%_preload: tests/zoo/%_preload.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -fPIC -shared -o $@ $<
+
+$(BUILD)/tests/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -pthread -o $@ $<
+
+$(BUILD)/tests/bench/%_preload: tests/bench/%_preload.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -fPIC -shared -o $@ $<
+
+programs: $(PROGRAMS)
+
+# ---- unit tests: the runtime with its system calls in the tests' hands ----
+
+UNIT_CFLAGS := -DFA_FAKE_SYSCALLS -pthread $(SANITIZE)
+UNIT_OBJ    := $(patsubst runtime/%.c,$(BUILD)/unit/obj/%.o,$(wildcard runtime/*.c)) \
+	       $(patsubst tests/unit/%.c,$(BUILD)/unit/obj/%.o,$(wildcard tests/unit/fake*.c))
+
+$(BUILD)/unit/obj/%.o: runtime/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(UNIT_CFLAGS) -c $< -o $@
+
+$(BUILD)/unit/obj/%.o: tests/unit/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(UNIT_CFLAGS) -c $< -o $@
+
+$(BUILD)/unit/test_%: $(BUILD)/unit/obj/test_%.o $(UNIT_OBJ)
+	$(CC) $(CFLAGS) $(UNIT_CFLAGS) -o $@ $^ $(CMOCKA_LIBS)
+
+CMOCKA_LIBS ?= -lcmocka
+
+units: $(UNITS)
+
+unit: units
+	@$(PYTHON) tools/summary.py --cmocka $(BUILD)/unit
+
+asan tsan ubsan: SAN = $(if $(filter asan,$@),address,$(if $(filter tsan,$@),thread,undefined))
+asan tsan ubsan:
+	$(MAKE) BUILD=$(BUILD)/$@ SANITIZE="-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer" unit
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# ---- documents made of the tables ----
+
+docs: $(BUILD)/fuse-aio
+	$(BUILD)/fuse-aio options --markdown > docs/OPTIONS.md
+	$(BUILD)/fuse-aio symbols --markdown > docs/SYMBOLS.md
+
+# ---- everything else ----
+
+deps:
+	@sh tools/deps.sh
+
+demo: deps
+	$(MAKE) all programs
+	$(PYTHON) tools/demo.py
+
+check: deps
+	$(MAKE) all programs units
+	$(PYTHON) tools/check.py $(CHECK)
+
+bench: deps
+	$(MAKE) all programs
+	$(PYTHON) tests/bench/bench.py $(BENCH)
+
+lint: deps
+	sh tools/lint.sh $(C_FILES)
+
+aarch64:
+	$(MAKE) BUILD=$(BUILD)/aarch64 CC=aarch64-linux-gnu-gcc $(BUILD)/aarch64/libfuse_aio.so
+
+install: all
+	install -Dm755 $(BUILD)/libfuse_aio.so $(DESTDIR)$(PREFIX)/lib/libfuse_aio.so
+	install -Dm755 $(BUILD)/fuse-aio $(DESTDIR)$(PREFIX)/bin/fuse-aio
+	install -Dm644 README.md $(DESTDIR)$(PREFIX)/share/doc/libfuse_aio/README.md
+
+clean:
+	rm -rf $(BUILD)

@@ -59,10 +59,11 @@ FA_HIDDEN int fa_open_touch(struct fa_call *c)
 }
 
 /* An open of a path that was statted just now: the stat's site learns of it. */
-static void learn_lead(struct fa_thread *t, const struct fa_call *c)
+static void learn_lead(struct fa_thread *t, const struct fa_call *c, uint64_t open_site)
 {
 	uint32_t len;
 	uint64_t key = fa_chain_key(c->fd, c->path, &len);
+	const struct fa_hint *of = fa_hint_of(open_site);
 
 	for (unsigned i = 0; i < FA_RECENT; i++) {
 		struct fa_recent *r = &t->recent[i];
@@ -78,6 +79,11 @@ static void learn_lead(struct fa_thread *t, const struct fa_call *c)
 		fa_score(&h->opens, true);
 		h->lead_us = h->lead_us - h->lead_us / 4 + (uint32_t)us / 4;
 		h->oflags = (uint32_t)c->flags;
+		/* The window is learned where the file is opened and read. */
+		if (of) {
+			h->window = of->window;
+			h->reads = of->reads;
+		}
 		return;
 	}
 }
@@ -106,9 +112,10 @@ static void start_window(struct fa_thread *t, struct fa_fd *f, int fd, uint64_t 
 		fa_score(&h->reads, false);
 		h->window -= h->window / 16;
 	}
+	for (uint32_t at = 0; at < window; at += FA_WINDOW_STEP)
+		if (fa_sys_fadvise(fd, at, FA_WINDOW_STEP, POSIX_FADV_WILLNEED) < 0)
+			return;
 	if (!window)
-		return;
-	if (fa_sys_fadvise(fd, 0, window, POSIX_FADV_WILLNEED) < 0)
 		return;
 	f->flags |= FA_FD_WINDOW;
 	t->h.n[FA_N_chains]++;
@@ -142,7 +149,7 @@ FA_HIDDEN void fa_opened(struct fa_call *c, int fd)
 		}
 	}
 	if (*fa_any_cold)
-		learn_lead(t, c);
+		learn_lead(t, c, f->site);
 	t->h.tick++;
 	fa_ready(t);
 }
@@ -150,7 +157,7 @@ FA_HIDDEN void fa_opened(struct fa_call *c, int fd)
 /* ---- stat of a path ---- */
 
 static void start_chain(struct fa_thread *t, struct fa_call *c, uint64_t site,
-			const struct fa_identity *file)
+			const struct fa_seen *seen)
 {
 	struct fa_hint *h = fa_hint_of(site);
 	uint32_t opens = h ? h->opens : 0;
@@ -159,33 +166,31 @@ static void start_chain(struct fa_thread *t, struct fa_call *c, uint64_t site,
 		return;
 	fa_score(&h->opens, false);
 	/* Worth a worker's wake-up only if it gets a head start and the open waits. */
-	if (opens < FA_SCORE_ON || h->lead_us < 50 || !fa_regime_cold(file->dev, FA_OPEN))
+	if (opens < FA_SCORE_ON || h->lead_us < 50 || !fa_regime_cold(seen->file.dev, FA_OPEN))
 		return;
 	if (fa_options.mode != FA_MODE_AUTO || (t->h.tick & PROBE) == 0 ||
 	    !fa_chain_flags_ok((int)h->oflags))
 		return;
-	fa_chain_start(t, c->fd, c->path, (int)h->oflags, FA_WINDOW_MIN, file);
+	fa_chain_start(t, c->fd, c->path, (int)h->oflags, fa_hint_window(h, seen->size), &seen->file);
 }
 
-FA_HIDDEN void fa_statted(struct fa_call *c, uint64_t dev, uint64_t ino, int64_t ctime_s,
-			  uint32_t ctime_ns, uint32_t mode)
+FA_HIDDEN void fa_statted(struct fa_call *c, const struct fa_seen *seen)
 {
 	uint64_t end = fa_cycles(), site;
-	struct fa_identity file = { dev, ino, ctime_s, ctime_ns };
 	struct fa_thread *t = fa_thread_of(c->t);
 	struct fa_recent *r;
 	uint32_t len;
 
 	if (!fa_busy(t))
 		return;
-	fa_regime_note(dev, FA_STAT, fa_ns(end - c->start));
-	if (*fa_any_cold && S_ISREG(mode) && c->path && c->path[0]) {
+	fa_regime_note(seen->file.dev, FA_STAT, fa_ns(end - c->start));
+	if (*fa_any_cold && S_ISREG(seen->mode) && c->path && c->path[0]) {
 		site = fa_site(c->site);
 		r = &t->recent[t->recent_next++ % FA_RECENT];
 		r->key = fa_chain_key(c->fd, c->path, &len);
 		r->site = site;
 		r->when = end;
-		start_chain(t, c, site, &file);
+		start_chain(t, c, site, seen);
 	}
 	t->h.tick++;
 	fa_ready(t);
@@ -193,11 +198,15 @@ FA_HIDDEN void fa_statted(struct fa_call *c, uint64_t dev, uint64_t ino, int64_t
 
 FA_HIDDEN void fa_statx_end(struct fa_call *c, const struct statx *stx)
 {
-	const unsigned need = STATX_TYPE | STATX_INO | STATX_CTIME;
+	const unsigned need = STATX_TYPE | STATX_INO | STATX_CTIME | STATX_SIZE;
 
 	if (c->start && (stx->stx_mask & need) == need)
-		fa_statted(c, makedev(stx->stx_dev_major, stx->stx_dev_minor), stx->stx_ino,
-			   stx->stx_ctime.tv_sec, stx->stx_ctime.tv_nsec, stx->stx_mode);
+		fa_statted(c, &(struct fa_seen){
+				      .file = { makedev(stx->stx_dev_major, stx->stx_dev_minor),
+						stx->stx_ino, stx->stx_ctime.tv_sec,
+						stx->stx_ctime.tv_nsec },
+				      .size = stx->stx_size,
+				      .mode = stx->stx_mode });
 }
 
 /* ---- calls on a descriptor ---- */

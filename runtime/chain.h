@@ -27,13 +27,6 @@ enum fa_chain_state {
 	FA_CHAIN_FAILED
 };
 
-/* What identifies a file and everything about it that a change would move. */
-struct fa_identity {
-	uint64_t dev, ino;
-	int64_t ctime_s;
-	uint32_t ctime_ns;
-};
-
 struct fa_chain {
 	enum fa_chain_state state;
 	bool dropped;      /* nobody will adopt it: close when its open ends */

@@ -20,6 +20,9 @@
 #define FA_WINDOW_MIN (128U << 10)
 #define FA_WINDOW_MAX (1U << 20)
 
+/* The kernel cuts each WILLNEED to the device's read-ahead: ask step by step. */
+#define FA_WINDOW_STEP (128U << 10)
+
 #define FA_DEVICES 32U
 #define FA_SITES   256U
 
@@ -35,8 +38,8 @@ struct fa_regime {
 /* What a call site does. Scores as above, a call that does it adding 4. */
 struct fa_hint {
 	uint64_t site;   /* 0: free */
-	uint32_t reads;  /* open: its file is read */
-	uint32_t window; /* open: bytes read, decaying maximum */
+	uint32_t reads;  /* its file is read */
+	uint32_t window; /* bytes read, decaying maximum */
 	uint32_t opens;  /* stat: the same path is opened next */
 	uint32_t lead_us; /* stat: how long before that open */
 	uint32_t oflags;  /* stat: flags of that open */

@@ -110,11 +110,24 @@ struct fa_call {
 	int flags;
 };
 
+/* What identifies a file, with the time that any change to it moves. */
+struct fa_identity {
+	uint64_t dev, ino;
+	int64_t ctime_s;
+	uint32_t ctime_ns;
+};
+
+/* What a stat of a path has told. */
+struct fa_seen {
+	struct fa_identity file;
+	uint64_t size;
+	uint32_t mode;
+};
+
 struct fa_thread_head *fa_enter_slow(void) FA_HIDDEN;
 int fa_open_touch(struct fa_call *c) FA_HIDDEN;
 void fa_opened(struct fa_call *c, int fd) FA_HIDDEN;
-void fa_statted(struct fa_call *c, uint64_t dev, uint64_t ino, int64_t ctime_s,
-		uint32_t ctime_ns, uint32_t mode) FA_HIDDEN;
+void fa_statted(struct fa_call *c, const struct fa_seen *seen) FA_HIDDEN;
 bool fa_fstat_touch(struct fa_call *c, struct stat *st) FA_HIDDEN;
 void fa_fd_touch(struct fa_call *c, enum fa_op op) FA_HIDDEN;
 void fa_fd_done(struct fa_call *c, enum fa_op op, int64_t result) FA_HIDDEN;
@@ -204,8 +217,11 @@ static inline void fa_stat_begin(struct fa_call *c, int dirfd, const char *path,
 static inline int fa_stat_end(struct fa_call *c, int r, const struct stat *st)
 {
 	if (fa_unlikely(c->start) && r == 0)
-		fa_statted(c, st->st_dev, st->st_ino, st->st_ctim.tv_sec,
-			   (uint32_t)st->st_ctim.tv_nsec, st->st_mode);
+		fa_statted(c, &(struct fa_seen){
+				      .file = { st->st_dev, st->st_ino, st->st_ctim.tv_sec,
+						(uint32_t)st->st_ctim.tv_nsec },
+				      .size = (uint64_t)st->st_size,
+				      .mode = st->st_mode });
 	return r;
 }
 

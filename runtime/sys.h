@@ -33,8 +33,16 @@
 #define AT_STATX_DONT_SYNC 0x4000
 #endif
 
+#ifdef FA_FAKE_SYSCALLS
+/* The unit tests stand between the runtime and the kernel (tests/unit/fake.c). */
+long fa_fake_syscall(long n, long a, long b, long c, long d, long e, long f);
+#define fa_kernel fa_fake_syscall
+#else
+#define fa_kernel fa_syscall6
+#endif
+
 #define FA_SYS(n, a, b, c, d, e, f)                                                        \
-	fa_syscall6((n), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+	fa_kernel((n), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
 static inline long fa_sys_statx(int dirfd, const char *path, int flags, unsigned mask,
 				struct statx *stx)
