@@ -111,13 +111,16 @@ asan tsan ubsan: SAN = $(if $(filter asan,$@),address,$(if $(filter tsan,$@),thr
 asan tsan ubsan:
 	$(MAKE) BUILD=$(BUILD)/$@ SANITIZE="-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer" unit
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/unit -type f -name '*.d' 2>/dev/null)
 
 # ---- documents made of the tables ----
 
 docs: $(BUILD)/fuse-aio
-	$(BUILD)/fuse-aio options --markdown > docs/OPTIONS.md
-	$(BUILD)/fuse-aio symbols --markdown > docs/SYMBOLS.md
+	{ $(BUILD)/fuse-aio options --markdown; $(BUILD)/fuse-aio counters --markdown; } \
+		> docs/OPTIONS.md
+	{ printf '# Interposed symbols\n\nMade by `make docs` from `preload/symbols.def`.\n\n'; \
+	  printf '| Symbol | Why |\n|---|---|\n'; \
+	  $(CC) -E -P -x c tools/symbols.md.in | sed 's/"//g'; } > docs/SYMBOLS.md
 
 # ---- everything else ----
 

@@ -24,20 +24,20 @@ int fa_close(int fd)
 }
 
 /* A target that is ours moves away; from one that is ours there is nothing to copy. */
-#define DUP(from, to, call)                                                                \
-	do {                                                                               \
-		int own = fa_own_guard(from);                                              \
-                                                                                           \
-		if (own) {                                                                 \
-			errno = own;                                                       \
-			return -1;                                                         \
-		}                                                                          \
-		if ((from) != (to)) {                                                      \
-			fa_own_yield(to);                                                  \
-			if ((to) >= 0)                                                     \
-				fa_forget_fds((unsigned)(to), (unsigned)(to));             \
-		}                                                                          \
-		return call;                                                               \
+#define DUP(from, to, call)                                                    \
+	do {                                                                   \
+		int own = fa_own_guard(from);                                  \
+                                                                               \
+		if (own) {                                                     \
+			errno = own;                                           \
+			return -1;                                             \
+		}                                                              \
+		if ((from) != (to)) {                                          \
+			fa_own_yield(to);                                      \
+			if ((to) >= 0)                                         \
+				fa_forget_fds((unsigned)(to), (unsigned)(to)); \
+		}                                                              \
+		return call;                                                   \
 	} while (0)
 
 int fa_dup2(int fd, int to)
@@ -99,13 +99,13 @@ static void note_lock(int cmd)
 	}
 }
 
-#define FCNTL(name)                                                                        \
-	do {                                                                               \
-		struct fa_call c;                                                          \
-                                                                                           \
-		note_lock(cmd);                                                            \
-		fa_use_begin(&c, fd, FA_FCNTL, SITE);                                      \
-		return (int)fa_use_end(&c, FA_FCNTL, REAL(name)(fd, cmd, arg));            \
+#define FCNTL(name)                                                             \
+	do {                                                                    \
+		struct fa_call c;                                               \
+                                                                                \
+		note_lock(cmd);                                                 \
+		fa_use_begin(&c, fd, FA_FCNTL, SITE);                           \
+		return (int)fa_use_end(&c, FA_FCNTL, REAL(name)(fd, cmd, arg)); \
 	} while (0)
 
 int fa_fcntl(int fd, int cmd, long arg)

@@ -22,14 +22,13 @@ static void fa_before_rlimit(int resource, const struct rlimit *rl)
 }
 
 #define WRAP(ret, name, params, why)
-#define HOOK(ret, name, params, args, hook, why)                                           \
-	ret fa_##name params                                                               \
-	{                                                                                  \
-		hook;                                                                      \
-		return REAL(name) args;                                                    \
+#define HOOK(ret, name, params, args, hook, why) \
+	ret fa_##name params                     \
+	{                                        \
+		hook;                            \
+		return REAL(name) args;          \
 	}
-#define GATE(name, why)                                                                    \
-	FA_GATE(#name, "fa_" #name "_gate");
+#define GATE(name, why) FA_GATE(#name, "fa_" #name "_gate");
 #include "symbols.def"
 #undef WRAP
 #undef HOOK

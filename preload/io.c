@@ -4,12 +4,12 @@
  */
 #include "real.h"
 
-#define USE(fd, op, call)                                                                  \
-	do {                                                                               \
-		struct fa_call c;                                                          \
-                                                                                           \
-		fa_use_begin(&c, fd, op, SITE);                                            \
-		return fa_use_end(&c, op, call);                                           \
+#define USE(fd, op, call)                        \
+	do {                                     \
+		struct fa_call c;                \
+                                                 \
+		fa_use_begin(&c, fd, op, SITE);  \
+		return fa_use_end(&c, op, call); \
 	} while (0)
 
 ssize_t fa_read(int fd, void *buf, size_t n)
@@ -90,10 +90,12 @@ ssize_t fa_sendfile64(int to, int from, off_t *offset, size_t n)
 ssize_t fa_copy_file_range(int from, off_t *offset, int to, off_t *to_offset, size_t n,
 			   unsigned flags)
 {
-	USE(from, FA_SENDFILE, REAL(copy_file_range)(from, offset, to, to_offset, n, flags));
+	USE(from, FA_SENDFILE,
+	    REAL(copy_file_range)(from, offset, to, to_offset, n, flags));
 }
 
-ssize_t fa_splice(int from, off_t *offset, int to, off_t *to_offset, size_t n, unsigned flags)
+ssize_t fa_splice(int from, off_t *offset, int to, off_t *to_offset, size_t n,
+		  unsigned flags)
 {
 	USE(from, FA_SENDFILE, REAL(splice)(from, offset, to, to_offset, n, flags));
 }

@@ -15,9 +15,9 @@
 FA_HIDDEN fa_any_fn *fa_real[FA_SYMBOLS];
 
 static const char *const symbol_name[FA_SYMBOLS] = {
-#define WRAP(ret, name, params, why)             #name,
+#define WRAP(ret, name, params, why) #name,
 #define HOOK(ret, name, params, args, hook, why) #name,
-#define GATE(name, why)                          #name,
+#define GATE(name, why) #name,
 #include "symbols.def"
 #undef WRAP
 #undef HOOK

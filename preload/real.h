@@ -18,9 +18,9 @@ struct statx;
 #define FA_EXPORT __attribute__((visibility("default")))
 
 enum fa_symbol {
-#define WRAP(ret, name, params, why)             FA_SYM_##name,
+#define WRAP(ret, name, params, why) FA_SYM_##name,
 #define HOOK(ret, name, params, args, hook, why) FA_SYM_##name,
-#define GATE(name, why)                          FA_SYM_##name,
+#define GATE(name, why) FA_SYM_##name,
 #include "symbols.def"
 #undef WRAP
 #undef HOOK
@@ -30,7 +30,8 @@ enum fa_symbol {
 
 #define WRAP(ret, name, params, why) ret fa_##name params __asm__(#name) FA_EXPORT;
 #define HOOK(ret, name, params, args, hook, why) WRAP(ret, name, params, why)
-#define GATE(name, why) void *fa_##name##_gate(long, long, long, long, long, long) FA_HIDDEN;
+#define GATE(name, why) \
+	void *fa_##name##_gate(long, long, long, long, long, long) FA_HIDDEN;
 #include "symbols.def"
 #undef WRAP
 #undef HOOK

@@ -7,21 +7,21 @@
 
 #include "real.h"
 
-#define STAT(dirfd, path, st, call)                                                        \
-	do {                                                                               \
-		struct fa_call c;                                                          \
-                                                                                           \
-		fa_stat_begin(&c, dirfd, path, SITE);                                      \
-		return fa_stat_end(&c, call, st);                                          \
+#define STAT(dirfd, path, st, call)                   \
+	do {                                          \
+		struct fa_call c;                     \
+                                                      \
+		fa_stat_begin(&c, dirfd, path, SITE); \
+		return fa_stat_end(&c, call, st);     \
 	} while (0)
 
-#define FSTAT(fd, st, call)                                                                \
-	do {                                                                               \
-		struct fa_call c;                                                          \
-                                                                                           \
-		if (fa_fstat_begin(&c, fd, st, SITE))                                      \
-			return 0;                                                          \
-		return (int)fa_use_end(&c, FA_FSTAT, call);                                \
+#define FSTAT(fd, st, call)                                 \
+	do {                                                \
+		struct fa_call c;                           \
+                                                            \
+		if (fa_fstat_begin(&c, fd, st, SITE))       \
+			return 0;                           \
+		return (int)fa_use_end(&c, FA_FSTAT, call); \
 	} while (0)
 
 int fa_stat(const char *path, struct stat *st)

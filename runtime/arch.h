@@ -51,6 +51,7 @@ static inline void fa_relax(void)
  * `hook`, which returns the real function, and jumps there. vfork() and clone()
  * need that: a frame of ours would be gone when they return a second time.
  */
+/* clang-format off */
 #define FA_GATE(symbol, hook)                                                              \
 	__asm__(".text\n.globl " symbol "\n.type " symbol ",@function\n" symbol ":\n"      \
 		"	.cfi_startproc\n"                                                  \
@@ -64,6 +65,7 @@ static inline void fa_relax(void)
 		"	.cfi_adjust_cfa_offset -56\n"                                      \
 		"	jmp *%rax\n"                                                       \
 		"	.cfi_endproc\n.size " symbol ", .-" symbol "\n")
+/* clang-format on */
 
 #elif defined(__aarch64__)
 
@@ -107,6 +109,7 @@ static inline void fa_relax(void)
 	__asm__ volatile("yield");
 }
 
+/* clang-format off */
 #define FA_GATE(symbol, hook)                                                              \
 	__asm__(".text\n.globl " symbol "\n.type " symbol ",%function\n" symbol ":\n"      \
 		"	.cfi_startproc\n"                                                  \
@@ -124,6 +127,7 @@ static inline void fa_relax(void)
 		"	.cfi_def_cfa_offset 0\n	.cfi_restore 30\n"                         \
 		"	br x16\n"                                                          \
 		"	.cfi_endproc\n.size " symbol ", .-" symbol "\n")
+/* clang-format on */
 
 #else
 #error "libfuse_aio knows x86-64 and aarch64: add the system call, the counter and the gate here"

@@ -9,7 +9,8 @@
 
 FA_HIDDEN void *fa_map_wiped(size_t size)
 {
-	void *p = fa_sys_mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE);
+	void *p = fa_sys_mmap(NULL, size, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_NORESERVE);
 
 	if (p && fa_sys_madvise(p, size, MADV_WIPEONFORK) < 0) {
 		fa_sys_munmap(p, size);
@@ -26,7 +27,8 @@ FA_HIDDEN void *fa_arena_alloc(struct fa_arena *a, size_t size)
 	if (size > FA_ARENA_CHUNK)
 		return NULL;
 	if ((size_t)(a->end - a->next) < size) {
-		char *chunk = a->mapped < FA_ARENA_LIMIT ? fa_map_wiped(FA_ARENA_CHUNK) : NULL;
+		char *chunk =
+			a->mapped < FA_ARENA_LIMIT ? fa_map_wiped(FA_ARENA_CHUNK) : NULL;
 
 		if (!chunk)
 			return NULL;

@@ -166,12 +166,14 @@ static void start_chain(struct fa_thread *t, struct fa_call *c, uint64_t site,
 		return;
 	fa_score(&h->opens, false);
 	/* Worth a worker's wake-up only if it gets a head start and the open waits. */
-	if (opens < FA_SCORE_ON || h->lead_us < 50 || !fa_regime_cold(seen->file.dev, FA_OPEN))
+	if (opens < FA_SCORE_ON || h->lead_us < 50 ||
+	    !fa_regime_cold(seen->file.dev, FA_OPEN))
 		return;
 	if (fa_options.mode != FA_MODE_AUTO || (t->h.tick & PROBE) == 0 ||
 	    !fa_chain_flags_ok((int)h->oflags))
 		return;
-	fa_chain_start(t, c->fd, c->path, (int)h->oflags, fa_hint_window(h, seen->size), &seen->file);
+	fa_chain_start(t, c->fd, c->path, (int)h->oflags, fa_hint_window(h, seen->size),
+		       &seen->file);
 }
 
 FA_HIDDEN void fa_statted(struct fa_call *c, const struct fa_seen *seen)
@@ -201,12 +203,13 @@ FA_HIDDEN void fa_statx_end(struct fa_call *c, const struct statx *stx)
 	const unsigned need = STATX_TYPE | STATX_INO | STATX_CTIME | STATX_SIZE;
 
 	if (c->start && (stx->stx_mask & need) == need)
-		fa_statted(c, &(struct fa_seen){
-				      .file = { makedev(stx->stx_dev_major, stx->stx_dev_minor),
-						stx->stx_ino, stx->stx_ctime.tv_sec,
-						stx->stx_ctime.tv_nsec },
-				      .size = stx->stx_size,
-				      .mode = stx->stx_mode });
+		fa_statted(c,
+			   &(struct fa_seen){ .file = { makedev(stx->stx_dev_major,
+								stx->stx_dev_minor),
+							stx->stx_ino, stx->stx_ctime.tv_sec,
+							stx->stx_ctime.tv_nsec },
+					      .size = stx->stx_size,
+					      .mode = stx->stx_mode });
 }
 
 /* ---- calls on a descriptor ---- */
@@ -241,8 +244,8 @@ FA_HIDDEN void fa_fd_done(struct fa_call *c, enum fa_op op, int64_t result)
 			fa_score(&h->reads, true);
 		f->bytes += (uint64_t)result;
 		if (h && h->window < f->bytes)
-			h->window = f->bytes > FA_WINDOW_MAX ? FA_WINDOW_MAX :
-							       (uint32_t)f->bytes;
+			h->window = f->bytes > FA_WINDOW_MAX ? FA_WINDOW_MAX
+							     : (uint32_t)f->bytes;
 	}
 }
 
@@ -300,7 +303,8 @@ static bool same_file(const struct fa_fd *f, int fd)
 	struct statx stx;
 
 	return f->dev &&
-	       fa_sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &stx) == 0 &&
+	       fa_sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &stx) ==
+		       0 &&
 	       stx.stx_ino == f->ino &&
 	       makedev(stx.stx_dev_major, stx.stx_dev_minor) == f->dev;
 }

@@ -25,18 +25,19 @@
 #include "sys.h"
 
 /* user_data: what it was, and which chain */
-#define TAG_OPEN   (1ULL << 32)
+#define TAG_OPEN (1ULL << 32)
 #define TAG_ADVISE (2ULL << 32)
-#define TAG_CLOSE  (3ULL << 32) /* of a descriptor of the program */
-#define TAG_OTHER  (4ULL << 32) /* + sequence number: result taken from `other` */
-#define TAG_INDEX  0xffffffffULL
+#define TAG_CLOSE (3ULL << 32) /* of a descriptor of the program */
+#define TAG_OTHER (4ULL << 32) /* + sequence number: result taken from `other` */
+#define TAG_INDEX 0xffffffffULL
 
 #define OPEN_WAIT_NS 1000000000U /* then the plain open waits instead */
 
 FA_HIDDEN bool fa_chain_flags_ok(int flags)
 {
 	const int known = O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_LARGEFILE |
-			  O_NOATIME | 0100000 /* O_LARGEFILE, which is 0 in 64-bit headers */;
+			  O_NOATIME |
+			  0100000 /* O_LARGEFILE, which is 0 in 64-bit headers */;
 
 	return (flags & ~known) == O_RDONLY;
 }
@@ -54,8 +55,9 @@ FA_HIDDEN uint64_t fa_chain_key(int dirfd, const char *path, uint32_t *len)
 
 static bool same(const struct fa_identity *a, const struct statx *b)
 {
-	return a->dev == makedev(b->stx_dev_major, b->stx_dev_minor) && a->ino == b->stx_ino &&
-	       a->ctime_s == b->stx_ctime.tv_sec && a->ctime_ns == b->stx_ctime.tv_nsec;
+	return a->dev == makedev(b->stx_dev_major, b->stx_dev_minor) &&
+	       a->ino == b->stx_ino && a->ctime_s == b->stx_ctime.tv_sec &&
+	       a->ctime_ns == b->stx_ctime.tv_nsec;
 }
 
 static bool expired(const struct fa_chain *c)
@@ -159,8 +161,8 @@ static struct fa_chain *find(struct fa_thread *t, int dirfd, const char *path, i
 		struct fa_chain *c = &t->chain[i];
 
 		if (c->state != FA_CHAIN_FREE && !c->dropped && c->key == key &&
-		    c->flags == flags && c->directory == fa_directory && (path[0] == '/' || c->dirfd == dirfd) &&
-		    !strcmp(c->path, path))
+		    c->flags == flags && c->directory == fa_directory &&
+		    (path[0] == '/' || c->dirfd == dirfd) && !strcmp(c->path, path))
 			return c;
 	}
 	return NULL;
@@ -202,7 +204,8 @@ FA_HIDDEN void fa_chain_start(struct fa_thread *t, int dirfd, const char *path, 
 			break;
 		sqe->flags |= IOSQE_IO_LINK;
 		sqe = next;
-		io_uring_prep_fadvise(sqe, (int)index, at, FA_WINDOW_STEP, POSIX_FADV_WILLNEED);
+		io_uring_prep_fadvise(sqe, (int)index, at, FA_WINDOW_STEP,
+				      POSIX_FADV_WILLNEED);
 		sqe->flags |= IOSQE_FIXED_FILE;
 		sqe->user_data = TAG_ADVISE | index;
 	}

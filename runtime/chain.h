@@ -16,24 +16,24 @@
 
 struct fa_thread;
 
-#define FA_CHAINS     8U
+#define FA_CHAINS 8U
 #define FA_CHAIN_PATH 256U
 #define FA_CHAIN_LIFE 1000000000U /* ns */
 
 enum fa_chain_state {
 	FA_CHAIN_FREE,
 	FA_CHAIN_RUNNING, /* its open is on its way */
-	FA_CHAIN_OPEN,    /* direct descriptor = its index */
+	FA_CHAIN_OPEN,	  /* direct descriptor = its index */
 	FA_CHAIN_FAILED
 };
 
 struct fa_chain {
 	enum fa_chain_state state;
-	bool dropped;      /* nobody will adopt it: close when its open ends */
+	bool dropped;	   /* nobody will adopt it: close when its open ends */
 	uint8_t in_flight; /* completions still to come */
 	int dirfd, flags;
 	uint32_t directory; /* which working directory it started in */
-	uint64_t started; /* cycles */
+	uint64_t started;   /* cycles */
 	uint64_t key;
 	struct fa_identity file;
 	char path[FA_CHAIN_PATH];

@@ -14,7 +14,7 @@ FA_HIDDEN struct fa_hints *fa_hints;
 
 #define PROBES 8U
 
-#define GET(p)    __atomic_load_n((p), __ATOMIC_RELAXED)
+#define GET(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define SET(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 
 static uint32_t hash64(uint64_t v)

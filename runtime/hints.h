@@ -24,23 +24,24 @@
 #define FA_WINDOW_STEP (128U << 10)
 
 #define FA_DEVICES 32U
-#define FA_SITES   256U
+#define FA_SITES 256U
 
 /* How often and how long calls on a file system wait. */
 struct fa_regime {
 	uint64_t dev; /* 0: free */
 	struct {
 		uint32_t wait_ns; /* moving average of the calls that waited */
-		uint32_t score;   /* 0..16: +4 for a call that waited, -1 for one that did not */
+		uint32_t score; /* 0..16: +4 for a call that waited, -1 for one that did not
+				 */
 	} op[FA_TIMED_OPS];
 };
 
 /* What a call site does. Scores as above, a call that does it adding 4. */
 struct fa_hint {
-	uint64_t site;   /* 0: free */
-	uint32_t reads;  /* its file is read */
-	uint32_t window; /* bytes read, decaying maximum */
-	uint32_t opens;  /* stat: the same path is opened next */
+	uint64_t site;	  /* 0: free */
+	uint32_t reads;	  /* its file is read */
+	uint32_t window;  /* bytes read, decaying maximum */
+	uint32_t opens;	  /* stat: the same path is opened next */
 	uint32_t lead_us; /* stat: how long before that open */
 	uint32_t oflags;  /* stat: flags of that open */
 	uint32_t unused;
@@ -53,7 +54,7 @@ struct fa_hints {
 };
 
 #define FA_SCORE_MAX 16U
-#define FA_SCORE_ON  8U
+#define FA_SCORE_ON 8U
 
 extern struct fa_hints *fa_hints FA_HIDDEN;
 

@@ -55,7 +55,8 @@ static const char *lookup(char **env, const char *name)
 	return NULL;
 }
 
-FA_HIDDEN const char *fa_options_parse(struct fa_options *o, char **env, const char **values)
+FA_HIDDEN const char *fa_options_parse(struct fa_options *o, char **env,
+				       const char **values)
 {
 	const char *text[OPTIONS], *bad = NULL;
 	int number[OPTIONS] = { 0 };

@@ -66,8 +66,9 @@ FA_HIDDEN int fa_own_open(enum fa_own which, const char *path)
 		}
 	}
 	name[t.len] = '\0';
-	fd = fa_sys_openat(AT_FDCWD, name,
-			   O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
+	fd = fa_sys_openat(
+		AT_FDCWD, name,
+		O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
 	if (fd < 0)
 		return fd;
 	high = move_high(fd, limit_now());
@@ -112,7 +113,8 @@ FA_HIDDEN int fa_own_split(unsigned first, unsigned last,
 		int r;
 
 		for (unsigned i = 0; i < FA_OWN_COUNT; i++)
-			if (own[i] >= 0 && (unsigned)own[i] >= first && (unsigned)own[i] < next)
+			if (own[i] >= 0 && (unsigned)own[i] >= first &&
+			    (unsigned)own[i] < next)
 				next = (unsigned)own[i];
 		if (next > last)
 			return action(first, last, flags);

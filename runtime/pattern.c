@@ -11,7 +11,7 @@
 /* Growing leaves the old buckets in the arena, which is bounded; without memory
  * for an entry or for buckets uthash undoes the insertion and says so. */
 #define HASH_NONFATAL_OOM 1
-#define uthash_malloc(n)  fa_arena_alloc(arena, (n))
+#define uthash_malloc(n) fa_arena_alloc(arena, (n))
 #define uthash_free(p, n) ((void)(p), (void)(n))
 #define uthash_nonfatal_oom(p) (lost = true)
 #include <uthash.h>
@@ -24,7 +24,7 @@ struct fa_pattern {
 	struct key key;
 	uint64_t count, bytes;
 	uint64_t cycles[FA_OPS]; /* per class of calls */
-	uint64_t at[FA_OPS];     /* the last return address per class */
+	uint64_t at[FA_OPS];	 /* the last return address per class */
 	UT_hash_handle hh;
 };
 

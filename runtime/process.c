@@ -92,8 +92,8 @@ static struct fa_thread *thread_reuse(void)
 	for (; t; t = t->next) {
 		bool free = true;
 
-		if (__atomic_compare_exchange_n(&t->free, &free, false, false, __ATOMIC_ACQUIRE,
-						__ATOMIC_RELAXED))
+		if (__atomic_compare_exchange_n(&t->free, &free, false, false,
+						__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 			return t;
 	}
 	return NULL;
@@ -226,7 +226,8 @@ FA_HIDDEN void fa_filter_coming(void)
 		unsigned patience = 1000;
 
 		for (struct fa_thread *t = fa_process->threads; t; t = t->next) {
-			while (t != self && __atomic_load_n(&t->h.word, __ATOMIC_ACQUIRE) == FA_T_BUSY &&
+			while (t != self &&
+			       __atomic_load_n(&t->h.word, __ATOMIC_ACQUIRE) == FA_T_BUSY &&
 			       !t->free && patience--)
 				fa_sys_sleep_us(1000);
 			__atomic_store_n(&t->h.word, FA_T_OFF, __ATOMIC_RELEASE);
@@ -356,8 +357,9 @@ FA_HIDDEN void fa_process_starts(void)
 		return;
 	}
 	if (fa_options.stacks && !fa_site_stacks())
-		fa_log("FUSE_AIO_STACKS", "libunwind.so.8 not found; return addresses are used; "
-					  "install libunwind8");
+		fa_log("FUSE_AIO_STACKS",
+		       "libunwind.so.8 not found; return addresses are used; "
+		       "install libunwind8");
 	fa_capture_all = fa_options.mode == FA_MODE_OBSERVE;
 	fa_process->state = RUNNING;
 	fa_off = false;

@@ -33,10 +33,10 @@ struct fa_recent {
 
 struct fa_thread {
 	struct fa_thread_head h; /* first: the wrappers see only this */
-	struct fa_thread *next;  /* in the list of all */
+	struct fa_thread *next;	 /* in the list of all */
 	int tid;
 	bool shared_until_parent;
-	bool free; /* its thread has ended, another may take it */
+	bool free;	/* its thread has ended, another may take it */
 	uint32_t epoch; /* of privileges, when the ring was made */
 	uint64_t fallback[FA_FALLBACKS];
 	struct fa_ring ring;
@@ -58,8 +58,8 @@ struct fa_process {
 
 extern struct fa_process *fa_process FA_HIDDEN;
 extern struct fa_options fa_options FA_HIDDEN;
-extern uint32_t fa_epoch FA_HIDDEN;      /* of privileges */
-extern uint32_t fa_directory FA_HIDDEN;  /* of working directories */
+extern uint32_t fa_epoch FA_HIDDEN;	/* of privileges */
+extern uint32_t fa_directory FA_HIDDEN; /* of working directories */
 extern bool fa_behind_filter FA_HIDDEN; /* inherited: fa_off, but for the last line */
 extern int fa_pid FA_HIDDEN;
 

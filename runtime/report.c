@@ -33,7 +33,8 @@ static const char *const fallback_help[FA_FALLBACKS] = {
 #undef FALLBACK
 };
 
-static const char *const op_name[FA_TIMED_OPS] = { "open", "stat", "fstat", "read", "close" };
+static const char *const op_name[FA_TIMED_OPS] = { "open", "stat", "fstat", "read",
+						   "close" };
 static const char *const mode_name[] = { "auto", "observe", "off" };
 
 FA_HIDDEN void fa_log(const char *what, const char *why)

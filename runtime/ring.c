@@ -36,7 +36,8 @@ FA_HIDDEN void fa_rings_forked(void)
 
 static long ring_register(const struct fa_ring *r, unsigned op, void *arg, unsigned n)
 {
-	return FA_SYS(SYS_io_uring_register, r->index, op | FA_REGISTER_BY_INDEX, arg, n, 0, 0);
+	return FA_SYS(SYS_io_uring_register, r->index, op | FA_REGISTER_BY_INDEX, arg, n, 0,
+		      0);
 }
 
 static int enter(struct fa_thread *t, unsigned submit, unsigned wait, uint64_t ns)
@@ -111,7 +112,8 @@ static int furnish(const struct fa_ring *r)
 	unsigned workers[2] = { FA_RING_WORKERS, FA_RING_WORKERS };
 	union {
 		struct io_uring_probe head;
-		char room[sizeof(struct io_uring_probe) + 64 * sizeof(struct io_uring_probe_op)];
+		char room[sizeof(struct io_uring_probe) +
+			  64 * sizeof(struct io_uring_probe_op)];
 	} probe;
 	long e;
 
@@ -150,7 +152,8 @@ FA_HIDDEN int fa_ring_need(struct fa_thread *t)
 		return -EPERM;
 	if (!workers_possible())
 		return refuse(t, FA_F_no_workers, -EAGAIN);
-	memory = fa_sys_mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_POPULATE);
+	memory = fa_sys_mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_POPULATE);
 	if (!memory)
 		return refuse(t, FA_F_no_memory, -ENOMEM);
 	e = fa_sys_madvise(memory, 2 * PAGE, MADV_DONTFORK);
@@ -207,7 +210,8 @@ FA_HIDDEN int fa_ring_submit(struct fa_thread *t)
 		got = enter(t, n, 0, 0);
 	while (got == -EINTR);
 	if (got < (int)n) {
-		/* Without SQPOLL the kernel looks only while we enter: take back the rest. */
+		/* Without SQPOLL the kernel looks only while we enter: take back the rest.
+		 */
 		__atomic_store_n(r->sq_tail, __atomic_load_n(r->sq_head, __ATOMIC_ACQUIRE),
 				 __ATOMIC_RELEASE);
 		fa_fallback(t, FA_F_refused);

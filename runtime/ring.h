@@ -21,7 +21,7 @@ struct fa_thread;
 struct io_uring_sqe;
 
 #define FA_RING_ENTRIES 64U
-#define FA_RING_FLIGHT  32U /* operations in flight at most */
+#define FA_RING_FLIGHT 32U /* operations in flight at most */
 #define FA_RING_WORKERS 16U
 
 struct fa_ring {
@@ -32,9 +32,9 @@ struct fa_ring {
 	uint32_t submitted; /* entries the kernel took; each completes once */
 	uint32_t prepared;  /* tail not yet submitted */
 	uint32_t cq_mask;
-	int index;       /* registered */
-	int result;      /* of the last operation that ran inline */
-	bool refused;    /* do not try again under these privileges */
+	int index;    /* registered */
+	int result;   /* of the last operation that ran inline */
+	bool refused; /* do not try again under these privileges */
 };
 
 /*

@@ -21,9 +21,9 @@
 
 struct statx;
 
-#define fa_likely(x)   __builtin_expect(!!(x), 1)
+#define fa_likely(x) __builtin_expect(!!(x), 1)
 #define fa_unlikely(x) __builtin_expect(!!(x), 0)
-#define FA_HIDDEN      __attribute__((visibility("hidden")))
+#define FA_HIDDEN __attribute__((visibility("hidden")))
 
 /* Classes of calls. The first five are timed into the regime. */
 enum fa_op {
@@ -61,7 +61,7 @@ enum fa_thread_word {
 
 struct fa_thread_head {
 	uint32_t word;
-	uint32_t tick;   /* opens and stats seen, for sampling */
+	uint32_t tick;	 /* opens and stats seen, for sampling */
 	uint32_t chains; /* chains that an open might adopt */
 	uint32_t unused;
 	uint64_t n[FA_COUNTERS];
@@ -79,34 +79,34 @@ extern __thread struct fa_thread_head *fa_self FA_HIDDEN
 struct fa_fd {
 	uint32_t flags; /* FA_FD_*, 0: not captured */
 	uint32_t oflags;
-	uint64_t site;      /* of the open */
-	uint64_t signature; /* 4 bits a step, repeats collapsed */
-	uint64_t opened;    /* cycles when the open returned */
-	uint64_t bytes;     /* read or sent so far */
-	uint64_t dev, ino;  /* 0: not known */
+	uint64_t site;	     /* of the open */
+	uint64_t signature;  /* 4 bits a step, repeats collapsed */
+	uint64_t opened;     /* cycles when the open returned */
+	uint64_t bytes;	     /* read or sent so far */
+	uint64_t dev, ino;   /* 0: not known */
 	uint64_t at[FA_OPS]; /* last return address per class */
 	uint64_t cycles[FA_OPS];
 };
 
 #define FA_FD_CAPTURED (1U << 0)
-#define FA_FD_COLD     (1U << 1) /* regular, read only, and its open waited */
-#define FA_FD_WINDOW   (1U << 2) /* a window was started and not yet touched */
+#define FA_FD_COLD (1U << 1)   /* regular, read only, and its open waited */
+#define FA_FD_WINDOW (1U << 2) /* a window was started and not yet touched */
 
 #define FA_FDS 16384U
 
-extern struct fa_fd *fa_fds FA_HIDDEN;      /* FA_FDS entries, NULL while off */
+extern struct fa_fd *fa_fds FA_HIDDEN;	      /* FA_FDS entries, NULL while off */
 extern const uint32_t *fa_any_cold FA_HIDDEN; /* how many (device, op) are cold */
-extern bool fa_capture_all FA_HIDDEN;       /* observe */
+extern bool fa_capture_all FA_HIDDEN;	      /* observe */
 
 /* One call on its way through a wrapper. */
 struct fa_call {
 	struct fa_thread_head *t; /* NULL: not captured */
-	uint64_t start;           /* cycles, 0: not timed */
+	uint64_t start;		  /* cycles, 0: not timed */
 	uint64_t site;
 	const char *path;
 	struct fa_fd *f;
 	uint64_t dev; /* of what is being closed, 0: not known */
-	int fd;       /* or directory */
+	int fd;	      /* or directory */
 	int flags;
 };
 
@@ -217,11 +217,11 @@ static inline void fa_stat_begin(struct fa_call *c, int dirfd, const char *path,
 static inline int fa_stat_end(struct fa_call *c, int r, const struct stat *st)
 {
 	if (fa_unlikely(c->start) && r == 0)
-		fa_statted(c, &(struct fa_seen){
-				      .file = { st->st_dev, st->st_ino, st->st_ctim.tv_sec,
-						(uint32_t)st->st_ctim.tv_nsec },
-				      .size = (uint64_t)st->st_size,
-				      .mode = st->st_mode });
+		fa_statted(c, &(struct fa_seen){ .file = { st->st_dev, st->st_ino,
+							   st->st_ctim.tv_sec,
+							   (uint32_t)st->st_ctim.tv_nsec },
+						 .size = (uint64_t)st->st_size,
+						 .mode = st->st_mode });
 	return r;
 }
 
@@ -263,12 +263,13 @@ static inline int64_t fa_use_end(struct fa_call *c, enum fa_op op, int64_t resul
 }
 
 /* True: settled, *st is filled. False: do the call, then fa_use_end(FA_FSTAT). */
-static inline bool fa_fstat_begin(struct fa_call *c, int fd, struct stat *st, const void *site)
+static inline bool fa_fstat_begin(struct fa_call *c, int fd, struct stat *st,
+				  const void *site)
 {
 	return fa_fd_begin(c, fd, site) && fa_fstat_touch(c, st);
 }
 
-int fa_own_guard(int fd) FA_HIDDEN;      /* EBADF when the descriptor is ours, else 0 */
+int fa_own_guard(int fd) FA_HIDDEN; /* EBADF when the descriptor is ours, else 0 */
 extern int fa_own_lowest FA_HIDDEN; /* the library's own descriptors are >= this */
 
 /* Before a close. 0: closed. Negative: do the call. Positive: the errno to fail with. */

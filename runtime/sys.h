@@ -22,12 +22,12 @@
 #include "arch.h"
 
 /* Newer than the headers of Debian 12 (Linux 6.1). */
-#define FA_SETUP_NO_MMAP           (1U << 14) /* Linux 6.5 */
+#define FA_SETUP_NO_MMAP (1U << 14)	       /* Linux 6.5 */
 #define FA_SETUP_REGISTERED_FD_ONLY (1U << 15) /* Linux 6.5 */
-#define FA_SETUP_NO_SQARRAY        (1U << 16) /* Linux 6.6 */
-#define FA_REGISTER_BY_INDEX       (1U << 31) /* Linux 6.3 */
-#define FA_OP_FIXED_FD_INSTALL     54         /* Linux 6.8 */
-#define FA_FIXED_FD_NO_CLOEXEC     (1U << 0)
+#define FA_SETUP_NO_SQARRAY (1U << 16)	       /* Linux 6.6 */
+#define FA_REGISTER_BY_INDEX (1U << 31)	       /* Linux 6.3 */
+#define FA_OP_FIXED_FD_INSTALL 54	       /* Linux 6.8 */
+#define FA_FIXED_FD_NO_CLOEXEC (1U << 0)
 
 #ifndef AT_STATX_DONT_SYNC
 #define AT_STATX_DONT_SYNC 0x4000
@@ -41,7 +41,7 @@ long fa_fake_syscall(long n, long a, long b, long c, long d, long e, long f);
 #define fa_kernel fa_syscall6
 #endif
 
-#define FA_SYS(n, a, b, c, d, e, f)                                                        \
+#define FA_SYS(n, a, b, c, d, e, f) \
 	fa_kernel((n), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
 static inline long fa_sys_statx(int dirfd, const char *path, int flags, unsigned mask,
@@ -141,8 +141,8 @@ static inline long fa_sys_copy(int pid, void *ours, const void *theirs, size_t n
 {
 	struct iovec local = { ours, n }, remote = { (void *)(uintptr_t)theirs, n };
 
-	return FA_SYS(to ? SYS_process_vm_writev : SYS_process_vm_readv, pid, &local, 1, &remote,
-		      1, 0);
+	return FA_SYS(to ? SYS_process_vm_writev : SYS_process_vm_readv, pid, &local, 1,
+		      &remote, 1, 0);
 }
 
 static inline void fa_sys_yield(void)

@@ -1,0 +1,45 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Installs what building and testing need, on Debian and Ubuntu; elsewhere says
+# what is missing. Does nothing when all of it is there.
+set -eu
+
+build="build-essential pkg-config liburing-dev uthash-dev"
+test="libcmocka-dev libunwind8 libfuse3-dev fuse3 libseccomp-dev python3 python3-pytest
+python3-matplotlib vsftpd nginx-light lighttpd apache2 busybox webfs wrk lftp curl openssl
+strace procps iproute2 acl attr sshfs libfaketime libjemalloc2 eatmydata libcap2-bin"
+lint="clang clang-format clang-tidy libclang-rt-14-dev cppcheck"
+cross="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
+
+if ! command -v dpkg-query >/dev/null; then
+	echo "deps: not a Debian or Ubuntu system; install the equivalents of:" >&2
+	echo $build $test $lint $cross >&2
+	for tool in cc make pkg-config python3 vsftpd nginx lighttpd busybox fusermount3 wrk lftp curl; do
+		command -v $tool >/dev/null || echo "deps: missing: $tool" >&2
+	done
+	exit 0
+fi
+
+missing=""
+for p in $build $test $lint $cross; do
+	dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
+done
+[ -z "$missing" ] && exit 0
+
+echo "deps: installing:$missing"
+sudo=""
+if [ "$(id -u)" != 0 ]; then
+	command -v sudo >/dev/null || { echo "deps: not root and no sudo: apt-get install$missing" >&2; exit 1; }
+	sudo=sudo
+fi
+
+# The servers are wanted as programs, not running: keep their packages from starting them.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+	trap '$sudo rm -f $policy' EXIT INT TERM
+	printf '#!/bin/sh\nexit 101\n' | $sudo tee $policy >/dev/null
+	$sudo chmod 755 $policy
+fi
+$sudo apt-get update -qq
+DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $missing
