@@ -15,6 +15,7 @@
 #include "site.h"
 #include "sys.h"
 
+#define STEPS 32 /* calls on a hot descriptor that are looked at */
 #define PROBE 15 /* one sequence in 16 runs plain, to see whether it still waits */
 
 static bool posix_locks, other_locks; /* has the process ever taken any? */
@@ -45,7 +46,6 @@ FA_HIDDEN int fa_open_touch(struct fa_call *c)
 	f = fd >= 0 ? fa_fd_slot(fd) : NULL;
 	if (f) {
 		memset(f, 0, sizeof(*f));
-		f->oflags = (uint32_t)c->flags;
 		f->site = fa_site(c->site);
 		f->at[FA_OPEN] = c->site;
 		f->dev = file.dev;
@@ -63,27 +63,15 @@ static void learn_lead(struct fa_thread *t, const struct fa_call *c, uint64_t op
 {
 	uint32_t len;
 	uint64_t key = fa_chain_key(c->fd, c->path, &len);
-	const struct fa_hint *of = fa_hint_of(open_site);
 
 	for (unsigned i = 0; i < FA_RECENT; i++) {
 		struct fa_recent *r = &t->recent[i];
-		struct fa_hint *h = r->key == key ? fa_hint_of(r->site) : NULL;
-		uint64_t us;
 
-		if (!h)
+		if (r->key != key)
 			continue;
 		r->key = 0;
-		us = fa_ns(c->start - r->when) / 1000;
-		if (us > 1000000)
-			return; /* too late for a chain to have lived */
-		fa_score(&h->opens, true);
-		h->lead_us = h->lead_us - h->lead_us / 4 + (uint32_t)us / 4;
-		h->oflags = (uint32_t)c->flags;
-		/* The window is learned where the file is opened and read. */
-		if (of) {
-			h->window = of->window;
-			h->reads = of->reads;
-		}
+		fa_hint_followed(fa_hint_of(r->site), fa_ns(c->start - r->when) / 1000,
+				 c->flags, fa_hint_of(open_site));
 		return;
 	}
 }
@@ -108,10 +96,7 @@ static void start_window(struct fa_thread *t, struct fa_fd *f, int fd, uint64_t 
 	struct fa_hint *h = fa_hint_of(f->site);
 	uint32_t window = fa_hint_window(h, size);
 
-	if (h) {
-		fa_score(&h->reads, false);
-		h->window -= h->window / 16;
-	}
+	fa_hint_opened(h);
 	for (uint32_t at = 0; at < window; at += FA_WINDOW_STEP)
 		if (fa_sys_fadvise(fd, at, FA_WINDOW_STEP, POSIX_FADV_WILLNEED) < 0)
 			return;
@@ -132,7 +117,6 @@ FA_HIDDEN void fa_opened(struct fa_call *c, int fd)
 	if (!f || !fa_busy(t))
 		return;
 	memset(f, 0, sizeof(*f));
-	f->oflags = (uint32_t)c->flags;
 	f->site = fa_site(c->site);
 	f->at[FA_OPEN] = c->site;
 	f->cycles[FA_OPEN] = end - c->start;
@@ -160,14 +144,8 @@ static void start_chain(struct fa_thread *t, struct fa_call *c, uint64_t site,
 			const struct fa_seen *seen)
 {
 	struct fa_hint *h = fa_hint_of(site);
-	uint32_t opens = h ? h->opens : 0;
 
-	if (!h)
-		return;
-	fa_score(&h->opens, false);
-	/* Worth a worker's wake-up only if it gets a head start and the open waits. */
-	if (opens < FA_SCORE_ON || h->lead_us < 50 ||
-	    !fa_regime_cold(seen->file.dev, FA_OPEN))
+	if (!fa_hint_statted(h) || !fa_regime_cold(seen->file.dev, FA_OPEN))
 		return;
 	if (fa_options.mode != FA_MODE_AUTO || (t->h.tick & PROBE) == 0 ||
 	    !fa_chain_flags_ok((int)h->oflags))
@@ -217,6 +195,12 @@ FA_HIDDEN void fa_statx_end(struct fa_call *c, const struct statx *stx)
 /* Before the call: its place in the sequence, and the clock. */
 FA_HIDDEN void fa_fd_touch(struct fa_call *c, enum fa_op op)
 {
+	/* A file that stays open and hot has told all that it will. */
+	if (c->f->steps++ == STEPS && !(c->f->flags & FA_FD_COLD) && !fa_capture_all) {
+		c->f->flags = 0;
+		c->f = NULL;
+		return;
+	}
 	fa_step(c->f, op);
 	c->f->at[op] = c->site;
 	if ((op == FA_READ || op == FA_SENDFILE) && c->f->flags & FA_FD_WINDOW) {
@@ -238,14 +222,11 @@ FA_HIDDEN void fa_fd_done(struct fa_call *c, enum fa_op op, int64_t result)
 	if (op == FA_READ || op == FA_FSTAT)
 		fa_regime_note(f->dev, op, fa_ns(cycles));
 	if ((op == FA_READ || op == FA_SENDFILE) && result > 0) {
-		struct fa_hint *h = f->flags & FA_FD_COLD ? fa_hint_of(f->site) : NULL;
+		bool first = !f->bytes;
 
-		if (h && !f->bytes)
-			fa_score(&h->reads, true);
 		f->bytes += (uint64_t)result;
-		if (h && h->window < f->bytes)
-			h->window = f->bytes > FA_WINDOW_MAX ? FA_WINDOW_MAX
-							     : (uint32_t)f->bytes;
+		if (f->flags & FA_FD_COLD)
+			fa_hint_read(fa_hint_of(f->site), f->bytes, first);
 	}
 }
 
@@ -281,6 +262,8 @@ FA_HIDDEN bool fa_fstat_touch(struct fa_call *c, struct stat *st)
 	struct stat filled;
 
 	fa_fd_touch(c, FA_FSTAT);
+	if (!c->f)
+		return false;
 	if (fa_likely(t->attr.calls + 1 != t->h.n[FA_N_calls] || t->attr.fd != c->fd))
 		return false;
 	t->attr.calls = 0;

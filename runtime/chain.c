@@ -135,6 +135,34 @@ FA_HIDDEN void fa_chain_completed(struct fa_thread *t, uint64_t user_data, int r
 	}
 }
 
+/* Waits until the chain's open has ended. */
+static bool opened(struct fa_thread *t, struct fa_chain *c)
+{
+	uint64_t start = fa_cycles(), waited = 0;
+
+	fa_ring_reap(t);
+	while (c->state == FA_CHAIN_RUNNING && waited < OPEN_WAIT_NS) {
+		fa_ring_wait(t, OPEN_WAIT_NS - waited);
+		waited = fa_ns(fa_cycles() - start);
+	}
+	t->h.n[FA_N_waited_ns] += waited;
+	if (c->state == FA_CHAIN_RUNNING)
+		fa_fallback(t, FA_F_timeout);
+	else if (c->state == FA_CHAIN_FAILED)
+		fa_fallback(t, FA_F_failed);
+	return c->state == FA_CHAIN_OPEN;
+}
+
+FA_HIDDEN void fa_chain_drop_all(struct fa_thread *t)
+{
+	for (unsigned i = 0; i < FA_CHAINS; i++) {
+		drop(t, &t->chain[i]);
+		if (t->chain[i].state == FA_CHAIN_RUNNING)
+			opened(t, &t->chain[i]);
+	}
+	sweep(t);
+}
+
 FA_HIDDEN void fa_chain_reset(struct fa_thread *t)
 {
 	for (unsigned i = 0; i < FA_CHAINS; i++) {
@@ -177,7 +205,7 @@ FA_HIDDEN void fa_chain_start(struct fa_thread *t, int dirfd, const char *path, 
 	uint32_t len;
 	int got;
 
-	if (fa_ring_need(t) < 0 || find(t, dirfd, path, flags))
+	if (fa_process->removes || fa_ring_need(t) < 0 || find(t, dirfd, path, flags))
 		return;
 	sweep(t);
 	c = free_chain(t);
@@ -222,24 +250,6 @@ FA_HIDDEN void fa_chain_start(struct fa_thread *t, int dirfd, const char *path, 
 	t->h.chains++;
 	t->h.n[FA_N_chains]++;
 	t->h.n[FA_N_created] += got > 1 ? 2 : 1;
-}
-
-/* Waits until the chain's open has ended. */
-static bool opened(struct fa_thread *t, struct fa_chain *c)
-{
-	uint64_t start = fa_cycles(), waited = 0;
-
-	fa_ring_reap(t);
-	while (c->state == FA_CHAIN_RUNNING && waited < OPEN_WAIT_NS) {
-		fa_ring_wait(t, OPEN_WAIT_NS - waited);
-		waited = fa_ns(fa_cycles() - start);
-	}
-	t->h.n[FA_N_waited_ns] += waited;
-	if (c->state == FA_CHAIN_RUNNING)
-		fa_fallback(t, FA_F_timeout);
-	else if (c->state == FA_CHAIN_FAILED)
-		fa_fallback(t, FA_F_failed);
-	return c->state == FA_CHAIN_OPEN;
 }
 
 /* The direct descriptor becomes the lowest free number: that, or a negative errno. */
@@ -350,6 +360,7 @@ FA_HIDDEN bool fa_chain_close(struct fa_thread *t, int fd, bool *fast)
 		return false;
 	}
 	*fast = fa_ring_idle(&t->ring);
+	t->closed = fa_cycles();
 	t->h.n[FA_N_created]++;
 	t->h.n[FA_N_settled]++;
 	return true;

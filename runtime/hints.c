@@ -45,7 +45,7 @@ FA_HIDDEN void fa_hints_private(void)
 	memcpy(fa_hints, &copy, sizeof(copy));
 }
 
-FA_HIDDEN void fa_score(uint32_t *score, bool up)
+static void move(uint32_t *score, bool up)
 {
 	uint32_t v = GET(score);
 
@@ -97,7 +97,7 @@ FA_HIDDEN void fa_regime_note(uint64_t dev, enum fa_op op, uint64_t ns)
 		return;
 	score = &r->op[op].score;
 	before = GET(score);
-	fa_score(score, waited);
+	move(score, waited);
 	if (waited) {
 		uint32_t old = GET(&r->op[op].wait_ns);
 		uint32_t now = ns > 1000000000U ? 1000000000U : (uint32_t)ns;
@@ -144,4 +144,50 @@ FA_HIDDEN uint32_t fa_hint_window(const struct fa_hint *h, uint64_t size)
 	if (window > FA_WINDOW_MAX)
 		window = FA_WINDOW_MAX;
 	return size < window ? (uint32_t)size : window;
+}
+
+FA_HIDDEN void fa_hint_opened(struct fa_hint *h)
+{
+	if (!h)
+		return;
+	move(&h->reads, false);
+	SET(&h->window, GET(&h->window) - GET(&h->window) / 16);
+}
+
+FA_HIDDEN void fa_hint_read(struct fa_hint *h, uint64_t bytes, bool first)
+{
+	if (!h)
+		return;
+	if (first)
+		move(&h->reads, true);
+	if (bytes > FA_WINDOW_MAX)
+		bytes = FA_WINDOW_MAX;
+	if (GET(&h->window) < bytes)
+		SET(&h->window, (uint32_t)bytes);
+}
+
+FA_HIDDEN bool fa_hint_statted(struct fa_hint *h)
+{
+	bool sure;
+
+	if (!h)
+		return false;
+	sure = GET(&h->opens) >= FA_SCORE_SURE && GET(&h->lead_us) >= FA_LEAD_US;
+	move(&h->opens, false);
+	return sure;
+}
+
+FA_HIDDEN void fa_hint_followed(struct fa_hint *h, uint64_t us, int oflags,
+				const struct fa_hint *of)
+{
+	if (!h || us > 1000000)
+		return; /* no chain would have lived that long */
+	move(&h->opens, true);
+	SET(&h->lead_us, GET(&h->lead_us) - GET(&h->lead_us) / 4 + (uint32_t)us / 4);
+	SET(&h->oflags, (uint32_t)oflags);
+	/* The window is learned where the file is opened and read. */
+	if (of) {
+		SET(&h->window, GET(&of->window));
+		SET(&h->reads, GET(&of->reads));
+	}
 }

@@ -54,7 +54,9 @@ struct fa_hints {
 };
 
 #define FA_SCORE_MAX 16U
-#define FA_SCORE_ON 8U
+#define FA_SCORE_ON 8U	  /* two in a row, or a fifth of many */
+#define FA_SCORE_SURE 12U /* for what is opened ahead and may be for nothing */
+#define FA_LEAD_US 50U	  /* less is not worth waking a worker */
 
 extern struct fa_hints *fa_hints FA_HIDDEN;
 
@@ -73,10 +75,20 @@ bool fa_regime_cold(uint64_t dev, enum fa_op op) FA_HIDDEN;
 /* The hint of a call site, or NULL when the table has no room near its place. */
 struct fa_hint *fa_hint_of(uint64_t site) FA_HIDDEN;
 
-/* Moves a score up by 4 or down by 1. */
-void fa_score(uint32_t *score, bool up) FA_HIDDEN;
-
 /* The window for a file of `size` bytes opened at this site; 0: it does not read. */
 uint32_t fa_hint_window(const struct fa_hint *h, uint64_t size) FA_HIDDEN;
+
+/* A file was opened at this site, after a wait. */
+void fa_hint_opened(struct fa_hint *h) FA_HIDDEN;
+
+/* `bytes` of it have been read by now. */
+void fa_hint_read(struct fa_hint *h, uint64_t bytes, bool first) FA_HIDDEN;
+
+/* A path was statted at this site: true when an open with a useful lead follows. */
+bool fa_hint_statted(struct fa_hint *h) FA_HIDDEN;
+
+/* An open at site `of` followed the stat at this one, `us` later, with these flags. */
+void fa_hint_followed(struct fa_hint *h, uint64_t us, int oflags,
+		      const struct fa_hint *of) FA_HIDDEN;
 
 #endif

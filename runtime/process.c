@@ -205,6 +205,12 @@ FA_HIDDEN void fa_privilege_changes(void)
 	fa_ready(t);
 }
 
+static bool thread_inside(struct fa_thread *t)
+{
+	return __atomic_load_n(&t->h.word, __ATOMIC_ACQUIRE) == FA_T_BUSY &&
+	       !__atomic_load_n(&t->free, __ATOMIC_ACQUIRE);
+}
+
 FA_HIDDEN void fa_filter_coming(void)
 {
 	struct fa_thread *self = fa_thread_of(fa_enter());
@@ -226,9 +232,7 @@ FA_HIDDEN void fa_filter_coming(void)
 		unsigned patience = 1000;
 
 		for (struct fa_thread *t = fa_process->threads; t; t = t->next) {
-			while (t != self &&
-			       __atomic_load_n(&t->h.word, __ATOMIC_ACQUIRE) == FA_T_BUSY &&
-			       !t->free && patience--)
+			for (; patience && thread_inside(t) && t != self; patience--)
 				fa_sys_sleep_us(1000);
 			__atomic_store_n(&t->h.word, FA_T_OFF, __ATOMIC_RELEASE);
 		}
@@ -250,22 +254,38 @@ FA_HIDDEN void fa_nproc_falls(void)
 	}
 }
 
+/* Has every ring of the process nothing on its way? */
+static bool rings_idle(bool *any)
+{
+	bool idle = true;
+
+	fa_rings_lock();
+	for (struct fa_thread *t = fa_process->threads; t; t = t->next) {
+		*any = *any || t->ring.memory;
+		idle = idle && fa_ring_idle(&t->ring);
+	}
+	fa_rings_unlock();
+	return idle;
+}
+
 FA_HIDDEN void fa_drain(void)
 {
+	struct fa_thread *t = fa_thread_of(fa_enter());
 	unsigned patience = 20000; /* a second */
-	bool idle;
+	bool any = false;
 
-	if (fa_off || fa_process->state != RUNNING)
+	if (!t || !fa_busy(t))
 		return;
-	do {
-		idle = true;
-		fa_rings_lock();
-		for (struct fa_thread *t = fa_process->threads; t && idle; t = t->next)
-			idle = fa_ring_idle(&t->ring);
-		fa_rings_unlock();
-		if (!idle)
-			fa_sys_sleep_us(50);
-	} while (!idle && --patience);
+	/* A file held open would be kept under another name by NFS and FUSE. */
+	fa_chain_drop_all(t);
+	if (fa_process->threads->next)
+		fa_process->removes = true; /* other threads' chains are out of reach */
+	while (!rings_idle(&any) && patience--)
+		fa_sys_sleep_us(50);
+	/* A worker lets go of the file just after it has posted the completion. */
+	if (any && fa_ns(fa_cycles() - t->closed) < 100000000)
+		fa_sys_sleep_us(200);
+	fa_ready(t);
 }
 
 /* ---- start and end ---- */

@@ -42,6 +42,7 @@ struct fa_thread {
 	struct fa_ring ring;
 	struct fa_chain chain[FA_CHAINS];
 	struct fa_attr attr;
+	uint64_t closed; /* cycles, when a descriptor was last closed on the ring */
 	struct fa_recent recent[FA_RECENT];
 	unsigned recent_next;
 	struct fa_pattern *patterns;
@@ -53,6 +54,7 @@ struct fa_process {
 	uint32_t state;
 	uint32_t logged; /* bit per fallback reason */
 	bool ended;
+	bool removes; /* names go, and there are other threads: open nothing ahead */
 	struct fa_thread *threads; /* only ever grows */
 };
 

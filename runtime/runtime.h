@@ -77,8 +77,8 @@ extern __thread struct fa_thread_head *fa_self FA_HIDDEN
  * whether the rest means anything.
  */
 struct fa_fd {
-	uint32_t flags; /* FA_FD_*, 0: not captured */
-	uint32_t oflags;
+	uint32_t flags;	     /* FA_FD_*, 0: not captured */
+	uint32_t steps;	     /* calls on it so far */
 	uint64_t site;	     /* of the open */
 	uint64_t signature;  /* 4 bits a step, repeats collapsed */
 	uint64_t opened;     /* cycles when the open returned */
