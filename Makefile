@@ -75,7 +75,7 @@ $(BUILD)/tests/zoo/%_preload: tests/zoo/%_preload.c
 
 $(BUILD)/tests/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -pthread -o $@ $<
+	$(CC) $(CFLAGS) -pthread -o $@ $< -luring
 
 $(BUILD)/tests/bench/%_preload: tests/bench/%_preload.c
 	@mkdir -p $(@D)
