@@ -64,22 +64,14 @@ $(BUILD)/tests/twin/twin: $(TWIN) $(wildcard tests/twin/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -pthread -o $@ $(TWIN)
 
-$(BUILD)/tests/zoo/%: tests/zoo/%.c
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -pthread -o $@ $< -lseccomp
-
-# A name that ends in _preload is a library to preload.
-$(BUILD)/tests/zoo/%_preload: tests/zoo/%_preload.c
+# Any other program; a name that ends in _preload is a library to preload.
+$(BUILD)/tests/%_preload: tests/%_preload.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -fPIC -shared -o $@ $<
 
-$(BUILD)/tests/bench/%: tests/bench/%.c
+$(BUILD)/tests/%: tests/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -pthread -o $@ $< -luring
-
-$(BUILD)/tests/bench/%_preload: tests/bench/%_preload.c
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -fPIC -shared -o $@ $<
+	$(CC) $(CFLAGS) -pthread -o $@ $< -Wl,--as-needed -luring -lseccomp
 
 programs: $(PROGRAMS)
 

@@ -153,14 +153,16 @@ static bool opened(struct fa_thread *t, struct fa_chain *c)
 	return c->state == FA_CHAIN_OPEN;
 }
 
-FA_HIDDEN void fa_chain_drop_all(struct fa_thread *t)
+FA_HIDDEN bool fa_chain_drop_all(struct fa_thread *t)
 {
-	for (unsigned i = 0; i < FA_CHAINS; i++) {
+	bool gone = true;
+
+	for (unsigned i = 0; i < FA_CHAINS; i++)
 		drop(t, &t->chain[i]);
-		if (t->chain[i].state == FA_CHAIN_RUNNING)
-			opened(t, &t->chain[i]);
-	}
 	sweep(t);
+	for (unsigned i = 0; i < FA_CHAINS; i++)
+		gone = gone && t->chain[i].state == FA_CHAIN_FREE;
+	return gone;
 }
 
 FA_HIDDEN void fa_chain_reset(struct fa_thread *t)
@@ -298,6 +300,7 @@ FA_HIDDEN int fa_chain_adopt(struct fa_thread *t, int dirfd, const char *path, i
 	fd = install(t, (unsigned)(c - t->chain), flags);
 	if (fd < 0) {
 		fa_fallback(t, FA_F_failed);
+		fd = -1;
 		goto out;
 	}
 	/* A relative path may have meant another file when the worker came to it. */

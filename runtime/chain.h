@@ -69,8 +69,8 @@ int fa_chain_adopt(struct fa_thread *t, int dirfd, const char *path, int flags,
  */
 bool fa_chain_close(struct fa_thread *t, int fd, bool *fast) FA_HIDDEN;
 
-/* Drops every chain of the thread and waits until what they opened is closed. */
-void fa_chain_drop_all(struct fa_thread *t) FA_HIDDEN;
+/* Drops every chain of the thread. True: what they had opened is closed. */
+bool fa_chain_drop_all(struct fa_thread *t) FA_HIDDEN;
 
 /* Forgets every chain: their ring is about to go, or has gone. */
 void fa_chain_reset(struct fa_thread *t) FA_HIDDEN;

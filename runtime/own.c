@@ -109,14 +109,13 @@ FA_HIDDEN int fa_own_split(unsigned first, unsigned last,
 			   int (*action)(unsigned, unsigned, int), int flags)
 {
 	for (;;) {
-		unsigned next = UINT_MAX;
+		unsigned next = (unsigned)INT_MAX + 1; /* no descriptor */
 		int r;
 
 		for (unsigned i = 0; i < FA_OWN_COUNT; i++)
-			if (own[i] >= 0 && (unsigned)own[i] >= first &&
-			    (unsigned)own[i] < next)
+			if (own[i] >= 0 && (unsigned)own[i] >= first && (unsigned)own[i] < next)
 				next = (unsigned)own[i];
-		if (next > last)
+		if (next > last || next > INT_MAX)
 			return action(first, last, flags);
 		r = next > first ? action(first, next - 1, flags) : 0;
 		if (r < 0 || next == last)

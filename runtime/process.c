@@ -276,11 +276,10 @@ FA_HIDDEN void fa_drain(void)
 
 	if (!t || !fa_busy(t))
 		return;
-	/* A file held open would be kept under another name by NFS and FUSE. */
-	fa_chain_drop_all(t);
 	if (fa_process->threads->next)
 		fa_process->removes = true; /* other threads' chains are out of reach */
-	while (!rings_idle(&any) && patience--)
+	/* A file held open would be kept under another name by NFS and FUSE. */
+	while ((!fa_chain_drop_all(t) || !rings_idle(&any)) && --patience)
 		fa_sys_sleep_us(50);
 	/* A worker lets go of the file just after it has posted the completion. */
 	if (any && fa_ns(fa_cycles() - t->closed) < 100000000)
