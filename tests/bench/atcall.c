@@ -90,7 +90,8 @@ static void one(const char *path, const char *mode)
 {
 	static char buf[WINDOW];
 	struct stat st;
-	int fd = !strcmp(mode, "ring") ? open_ring(path) : open_plain(path, !strcmp(mode, "hint"));
+	int fd = !strcmp(mode, "ring") ? open_ring(path)
+				       : open_plain(path, !strcmp(mode, "hint"));
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		fail(path, errno);
@@ -126,6 +127,7 @@ int main(int argc, char **argv)
 	}
 	clock_gettime(CLOCK_MONOTONIC, &b);
 	printf("%.0f\n",
-	       ((double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec)) / count);
+	       ((double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec)) /
+		       count);
 	return 0;
 }

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: MIT
+"""Turns benchmark rows into a table on the terminal, SVG charts, and the page
+docs/PERFORMANCE.md. Losses stand beside wins, in the order of measuring."""
+
+import shutil
+
+from bench_micro import TARGETS, VARIANTS
+
+TITLES = {
+    "microcosts": "One call on hot data",
+    "hot": "Servers on files in memory",
+    "slow": "Servers on a file system that takes 2 ms to answer, one client",
+    "slowfs": "What the test file system itself carries",
+}
+
+INTROS = {
+    "microcosts":
+        "What an interposed call costs more than the plain one. `null` is a preload that only\n"
+        "forwards: less than that no interposer can cost.",
+    "hot":
+        "Nothing to gain here: the library must cost next to nothing. A ratio of 1 is the plain\n"
+        "server, below 1 is a loss.",
+    "slow":
+        "Every file is asked for once, by one client that waits for it, so nothing is cached and\n"
+        "nothing overlaps by itself. The timeouts are how long the kernel may trust names and\n"
+        "attributes (libfuse's default is 1 s). The notes say how many requests a\n"
+        "file took, without and with the library. Green: target met, or none set; amber: gained\n"
+        "less; red: lost.",
+    "slowfs":
+        "Lookup, open, read of 16 KiB, flush and release per file. The two columns are one file\n"
+        "at a time and 128 at a time.",
+}
+
+
+def number(x):
+    return f"{x:,.0f}" if abs(x) >= 100 else f"{x:.1f}"
+
+
+def value_text(row):
+    if row.family == "microcosts":
+        return f"{row.value:+.1f} ns"
+    if row.family == "slowfs":
+        return number(row.value)
+    return f"{row.value:.2f} x"
+
+
+def spread_text(row):
+    if row.family == "slowfs":
+        return f"{number(row.low)} to {number(row.high)}"
+    digits = 1 if row.family == "microcosts" else 2
+    return f"{row.low:.{digits}f} to {row.high:.{digits}f}"
+
+
+def target_text(row):
+    if row.target is None:
+        return ""
+    digits = 0 if row.target >= 10 else 2
+    return ("<= " if row.at_most else ">= ") + f"{row.target:.{digits}f}"
+
+
+def verdict(row):
+    return {None: "", True: "yes", False: "NO"}[row.met]
+
+
+HEAD = ("", "without", "with", "unit", "difference", "quartiles", "target", "met", "notes")
+
+
+def cells(row):
+    return (row.name, number(row.without), number(row.with_), row.unit, value_text(row),
+            spread_text(row), target_text(row), verdict(row), row.notes)
+
+
+def print_rows(rows):
+    for family in dict.fromkeys(r.family for r in rows):
+        lines = [HEAD] + [cells(r) for r in rows if r.family == family]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(HEAD))]
+        print(f"\n{TITLES[family]}")
+        for line in lines:
+            print("  " + "  ".join(c.ljust(w) if i in (0, 3, 8) else c.rjust(w)
+                                   for i, (c, w) in enumerate(zip(line, widths))).rstrip(),
+                  flush=True)
+
+
+# --- charts ------------------------------------------------------------------
+
+GREY, GREEN, AMBER, RED = "#9aa0a6", "#188038", "#f9ab00", "#c5221f"
+
+
+def _plot():
+    import matplotlib
+    matplotlib.use("Agg")
+    # The same rows give the same bytes: no dates, no random ids.
+    matplotlib.rcParams["svg.hashsalt"] = "fuse_aio"
+    matplotlib.rcParams["svg.fonttype"] = "path"
+    from matplotlib import pyplot
+    return pyplot
+
+
+def _save(plt, figure, path):
+    for axes in figure.axes:
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
+    return path
+
+
+def ratio_chart(plt, rows, title, path):
+    rows = rows[::-1]
+
+    def color(r):
+        if r.value < min(1, r.target or 1):
+            return RED
+        return GREEN if r.met is not False else AMBER
+
+    figure, axes = plt.subplots(figsize=(9, 1.2 + 0.38 * len(rows)))
+    axes.barh([r.name for r in rows], [r.value for r in rows], color=[color(r) for r in rows],
+              height=0.6, xerr=[[max(0, r.value - r.low) for r in rows],
+                                [max(0, r.high - r.value) for r in rows]],
+              ecolor="#444", capsize=3)
+    axes.axvline(1, color="#202124", lw=1)
+    for i, r in enumerate(rows):
+        axes.text(max(r.high, r.value) + 0.03, i, f"{r.value:.2f} x", va="center", fontsize=9)
+        if r.target:
+            axes.plot([r.target] * 2, [i - 0.42, i + 0.42], color="#444", lw=1.2, ls=":")
+    axes.set_xlim(0, max(r.high for r in rows) * 1.12 + 0.1)
+    axes.set_xlabel("rate with : without; bars: median, whiskers: quartiles, dotted: target",
+                    fontsize=9)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    return _save(plt, figure, path)
+
+
+def micro_chart(plt, rows, path):
+    ops = list(dict.fromkeys(r.extra["op"] for r in rows))
+    variants = VARIANTS[1:]
+    colors = dict(zip(variants, (GREY, "#8ab4f8", "#1a73e8", "#f9ab00")))
+    figure, axes = plt.subplots(figsize=(8, 4.2))
+    for n, v in enumerate(variants):
+        found = [next(r for r in rows if r.extra == {"op": op, "variant": v}) for op in ops]
+        axes.bar([i + (n - 1.5) * 0.2 for i in range(len(ops))], [r.value for r in found], 0.2,
+                 label=v, color=colors[v])
+    axes.set_xticks(range(len(ops)), ops, rotation=30, ha="right", fontsize=8)
+    axes.axhline(TARGETS["auto"], color="#444", lw=0.8, ls=":")
+    axes.axhline(0, color="#202124", lw=0.8)
+    axes.set_ylabel("ns over the plain call")
+    axes.legend(frameon=False, fontsize=8, ncols=4)
+    axes.set_title("What interposing costs a call (dotted: the target for off and auto)",
+                   loc="left", fontsize=11)
+    return _save(plt, figure, path)
+
+
+def charts(rows, out):
+    """SVG files for what was measured; none where matplotlib is missing."""
+    try:
+        plt = _plot()
+    except ImportError:
+        print("no charts: python3-matplotlib is not installed")
+        return []
+    made = []
+    micro = [r for r in rows if r.family == "microcosts"]
+    if micro:
+        made.append(micro_chart(plt, micro, out / "microcosts.svg"))
+    for family in ("hot", "slow"):
+        some = [r for r in rows if r.family == family]
+        if some:
+            made.append(ratio_chart(plt, some, TITLES[family], out / f"{family}.svg"))
+    return made
+
+
+# --- the page ----------------------------------------------------------------
+
+PAGE = """\
+# Performance
+
+Made by `make bench BENCH=--publish`; do not edit. Medians of {rounds} or more paired runs in
+alternating order; the quartiles are those of the paired ratios (or differences).
+
+Machine: {cpu}, {cores} cores, Linux {kernel} ({arch}), {libc}, {date}. Client and server share
+these cores. Absolute figures move from machine to machine; ratios and their order hold better.
+
+Targets met: {met} of {targets}.{missed}
+"""
+
+
+def table(rows):
+    lines = ["| " + " | ".join(HEAD) + " |", "|---|--:|--:|---|--:|--:|--:|---|---|"]
+    lines += ["| " + " | ".join(cells(r)) + " |" for r in rows]
+    return "\n".join(lines)
+
+
+def publish(results, rows, made, docs):
+    img = docs / "img"
+    img.mkdir(parents=True, exist_ok=True)
+    for chart in made:
+        shutil.copy(chart, img / chart.name)
+    judged = [r for r in rows if r.met is not None]
+    missed = [r for r in judged if not r.met]
+    page = [PAGE.format(
+        **results["machine"], rounds=min(r.rounds for r in rows if r.family != "slowfs"),
+        met=len(judged) - len(missed), targets=len(judged),
+        missed=" Missed: " + "; ".join(f"{r.name} ({value_text(r)}, target {target_text(r)})"
+                                       for r in missed) + "." if missed else "")]
+    for family in dict.fromkeys(r.family for r in rows):
+        page.append(f"\n## {TITLES[family]}\n\n{INTROS[family]}\n")
+        name = f"{family}.svg"
+        if (img / name).exists() and any(c.name == name for c in made):
+            page.append(f"![{TITLES[family]}](img/{name})\n")
+        page.append(table([r for r in rows if r.family == family]) + "\n")
+    if results["skipped"]:
+        page.append("\nLeft out on this machine: " + "; ".join(results["skipped"]) + ".\n")
+    (docs / "PERFORMANCE.md").write_text("\n".join(page))
