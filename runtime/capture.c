@@ -302,46 +302,47 @@ static bool unlock(int fd)
 
 static bool close_behind(struct fa_thread *t, struct fa_fd *f, int fd)
 {
+	uint64_t dev = f->dev; /* *f is another's once the number is free */
 	bool fast = false;
 
 	if (fa_options.mode != FA_MODE_AUTO || fd <= 2 || other_locks)
 		return false;
-	if (!(f->flags & FA_FD_COLD) || !fa_regime_cold(f->dev, FA_CLOSE))
+	if (!fa_regime_cold(dev, FA_CLOSE))
 		return false;
 	if (!same_file(f, fd) || !unlock(fd) || !fa_chain_close(t, fd, &fast))
 		return false;
 	if (fast)
-		fa_regime_note(f->dev, FA_CLOSE, 0);
+		fa_regime_note(dev, FA_CLOSE, 0);
 	return true;
 }
 
 FA_HIDDEN int fa_close_touch(struct fa_call *c)
 {
 	struct fa_thread *t = fa_thread_of(c->t);
-	struct fa_fd seen, *f = c->f;
+	struct fa_fd *f = c->f;
+	uint32_t flags = f->flags;
 	int r = -1;
 
-	if (f->flags & FA_FD_COLD)
+	c->f = NULL;
+	if (flags & FA_FD_COLD)
 		pthread_testcancel(); /* as the close would */
-	if (!fa_busy(t)) {
-		c->f = NULL;
+	if (!fa_busy(t))
 		return -1;
-	}
 	fa_step(f, FA_CLOSE);
 	f->at[FA_CLOSE] = c->site;
-	seen = *f;
-	/* Before the number can be given to another thread. */
-	f->flags = 0;
-	if (seen.flags & FA_FD_WINDOW)
+	if (flags & FA_FD_WINDOW)
 		t->h.n[FA_N_dropped]++;
-	fa_pattern_count(t, &seen);
-	if (close_behind(t, &seen, c->fd)) {
-		c->f = NULL;
-		r = 0;
-	} else if (!(seen.flags & FA_FD_COLD)) {
-		c->f = NULL; /* a writer's close flushes data: that teaches nothing here */
+	fa_pattern_count(t, f);
+	c->dev = f->dev;
+	/* Before the number is free, for another thread may get it. */
+	f->flags = 0;
+	/* A writer's close flushes data: it teaches nothing about readers'. */
+	if (flags & FA_FD_COLD) {
+		if (close_behind(t, f, c->fd))
+			r = 0;
+		else
+			c->f = f;
 	}
-	c->dev = seen.dev;
 	fa_ready(t);
 	c->start = fa_cycles();
 	return r;

@@ -127,6 +127,9 @@ FA_HIDDEN void fa_chain_completed(struct fa_thread *t, uint64_t user_data, int r
 	case TAG_ADVISE:
 		c->in_flight--;
 		break;
+	case TAG_CLOSE:
+		__atomic_store_n(&t->closing, t->closing - 1, __ATOMIC_RELEASE);
+		break;
 	case TAG_OTHER:
 		t->ring.result = result;
 		break;
@@ -330,7 +333,7 @@ static bool number_free(struct fa_thread *t, int fd)
 	for (unsigned i = 0;; i++) {
 		if (fa_sys_fcntl(fd, F_GETFD, 0) < 0)
 			return true;
-		if (fa_ring_idle(&t->ring))
+		if (fa_ring_idle(t))
 			return true; /* another thread has the number already */
 		if (i < 32)
 			fa_relax();
@@ -347,7 +350,7 @@ FA_HIDDEN bool fa_chain_close(struct fa_thread *t, int fd, bool *fast)
 {
 	struct io_uring_sqe *sqe;
 
-	if (fa_ring_need(t) < 0)
+	if (fa_process->removes || fa_ring_need(t) < 0)
 		return false;
 	sweep(t);
 	sqe = fa_ring_entry(t);
@@ -356,14 +359,17 @@ FA_HIDDEN bool fa_chain_close(struct fa_thread *t, int fd, bool *fast)
 	io_uring_prep_close(sqe, fd);
 	sqe->flags |= IOSQE_ASYNC;
 	sqe->user_data = TAG_CLOSE | (uint32_t)fd;
-	if (fa_ring_submit(t) <= 0)
+	__atomic_store_n(&t->closed, fa_cycles(), __ATOMIC_RELAXED);
+	__atomic_store_n(&t->closing, t->closing + 1, __ATOMIC_RELEASE);
+	if (fa_ring_submit(t) <= 0) {
+		t->closing--;
 		return false;
+	}
 	if (!number_free(t, fd) && fa_ring_cancel(t, TAG_CLOSE | (uint32_t)fd) == 0) {
 		fa_fallback(t, FA_F_timeout);
 		return false;
 	}
-	*fast = fa_ring_idle(&t->ring);
-	t->closed = fa_cycles();
+	*fast = fa_ring_idle(t);
 	t->h.n[FA_N_created]++;
 	t->h.n[FA_N_settled]++;
 	return true;

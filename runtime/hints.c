@@ -50,7 +50,7 @@ static void move(uint32_t *score, bool up)
 	uint32_t v = GET(score);
 
 	if (up)
-		v = v + 4 > FA_SCORE_MAX ? FA_SCORE_MAX : v + 4;
+		v = v + FA_SCORE_UP > FA_SCORE_MAX ? FA_SCORE_MAX : v + FA_SCORE_UP;
 	else
 		v -= v > 0;
 	SET(score, v);

@@ -31,12 +31,12 @@ struct fa_regime {
 	uint64_t dev; /* 0: free */
 	struct {
 		uint32_t wait_ns; /* moving average of the calls that waited */
-		uint32_t score; /* 0..16: +4 for a call that waited, -1 for one that did not
+		uint32_t score; /* 0..16: +5 for a call that waited, -1 for one that did not
 				 */
 	} op[FA_TIMED_OPS];
 };
 
-/* What a call site does. Scores as above, a call that does it adding 4. */
+/* What a call site does. Scores as above, a call that does it adding 5. */
 struct fa_hint {
 	uint64_t site;	  /* 0: free */
 	uint32_t reads;	  /* its file is read */
@@ -53,8 +53,9 @@ struct fa_hints {
 	struct fa_hint site[FA_SITES];
 };
 
+#define FA_SCORE_UP 5U
 #define FA_SCORE_MAX 16U
-#define FA_SCORE_ON 8U	  /* two in a row, or a fifth of many */
+#define FA_SCORE_ON 8U	  /* two in a row, or a sixth of many */
 #define FA_SCORE_SURE 12U /* for what is opened ahead and may be for nothing */
 #define FA_LEAD_US 50U	  /* less is not worth waking a worker */
 

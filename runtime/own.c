@@ -113,7 +113,8 @@ FA_HIDDEN int fa_own_split(unsigned first, unsigned last,
 		int r;
 
 		for (unsigned i = 0; i < FA_OWN_COUNT; i++)
-			if (own[i] >= 0 && (unsigned)own[i] >= first && (unsigned)own[i] < next)
+			if (own[i] >= 0 && (unsigned)own[i] >= first &&
+			    (unsigned)own[i] < next)
 				next = (unsigned)own[i];
 		if (next > last || next > INT_MAX)
 			return action(first, last, flags);

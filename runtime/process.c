@@ -125,6 +125,7 @@ static void thread_ends(void *arg)
 	t->h.word = FA_T_BUSY;
 	fa_chain_reset(t);
 	fa_ring_retire(t);
+	t->closing = 0;
 	__atomic_store_n(&t->free, true, __ATOMIC_RELEASE); /* pairs with thread_reuse() */
 }
 
@@ -136,7 +137,6 @@ static void after_fork(void)
 					 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		return; /* another thread of the child is at it: pass through meanwhile */
 	fa_pid = fa_sys_getpid();
-	fa_rings_forked();
 	__atomic_store_n(&fa_process->state, RUNNING, __ATOMIC_RELEASE);
 }
 
@@ -155,8 +155,6 @@ FA_HIDDEN struct fa_thread_head *fa_enter_slow(void)
 	struct fa_thread_head *h = fa_self;
 	struct fa_thread *t = fa_thread_of(h);
 
-	if (fa_off)
-		return NULL;
 	if (fa_unlikely(fa_process->state != RUNNING))
 		after_fork();
 	if (fa_process->state != RUNNING)
@@ -254,35 +252,37 @@ FA_HIDDEN void fa_nproc_falls(void)
 	}
 }
 
-/* Has every ring of the process nothing on its way? */
-static bool rings_idle(bool *any)
+/*
+ * Only a ring's owner can see what has ended on it. Closes of other threads are
+ * taken to have ended 100 ms after the last was submitted; from the first
+ * removal on, a process with threads starts none.
+ */
+static bool others_closed(const struct fa_thread *self)
 {
-	bool idle = true;
+	uint64_t now = fa_cycles();
 
-	fa_rings_lock();
-	for (struct fa_thread *t = fa_process->threads; t; t = t->next) {
-		*any = *any || t->ring.memory;
-		idle = idle && fa_ring_idle(&t->ring);
-	}
-	fa_rings_unlock();
-	return idle;
+	for (struct fa_thread *t = fa_process->threads; t; t = t->next)
+		if (t != self && __atomic_load_n(&t->closing, __ATOMIC_ACQUIRE) &&
+		    fa_ns(now - __atomic_load_n(&t->closed, __ATOMIC_RELAXED)) < 100000000)
+			return false;
+	return true;
 }
 
 FA_HIDDEN void fa_drain(void)
 {
 	struct fa_thread *t = fa_thread_of(fa_enter());
 	unsigned patience = 20000; /* a second */
-	bool any = false;
 
 	if (!t || !fa_busy(t))
 		return;
 	if (fa_process->threads->next)
-		fa_process->removes = true; /* other threads' chains are out of reach */
+		fa_process->removes = true;
 	/* A file held open would be kept under another name by NFS and FUSE. */
-	while ((!fa_chain_drop_all(t) || !rings_idle(&any)) && --patience)
+	while ((!fa_chain_drop_all(t) || !fa_ring_idle(t) || !others_closed(t)) &&
+	       --patience)
 		fa_sys_sleep_us(50);
 	/* A worker lets go of the file just after it has posted the completion. */
-	if (any && fa_ns(fa_cycles() - t->closed) < 100000000)
+	if (t->closed && fa_ns(fa_cycles() - t->closed) < 100000000)
 		fa_sys_sleep_us(200);
 	fa_ready(t);
 }

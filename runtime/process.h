@@ -42,7 +42,8 @@ struct fa_thread {
 	struct fa_ring ring;
 	struct fa_chain chain[FA_CHAINS];
 	struct fa_attr attr;
-	uint64_t closed; /* cycles, when a descriptor was last closed on the ring */
+	uint32_t closing; /* closes on their way */
+	uint64_t closed;  /* cycles, when the last was submitted */
 	struct fa_recent recent[FA_RECENT];
 	unsigned recent_next;
 	struct fa_pattern *patterns;
@@ -69,8 +70,6 @@ static inline struct fa_thread *fa_thread_of(struct fa_thread_head *h)
 {
 	return (struct fa_thread *)h;
 }
-
-extern bool fa_off FA_HIDDEN; /* for good, in this process */
 
 /*
  * Around everything in the runtime that makes system calls or changes more than

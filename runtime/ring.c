@@ -16,31 +16,15 @@
 
 #define PAGE 4096UL
 
-static int locked;
-
-FA_HIDDEN void fa_rings_lock(void)
-{
-	while (__atomic_exchange_n(&locked, 1, __ATOMIC_ACQUIRE)) /* pairs with unlock */
-		fa_sys_yield();
-}
-
-FA_HIDDEN void fa_rings_unlock(void)
-{
-	__atomic_store_n(&locked, 0, __ATOMIC_RELEASE); /* pairs with lock */
-}
-
-FA_HIDDEN void fa_rings_forked(void)
-{
-	locked = 0;
-}
-
 static long ring_register(const struct fa_ring *r, unsigned op, void *arg, unsigned n)
 {
 	return FA_SYS(SYS_io_uring_register, r->index, op | FA_REGISTER_BY_INDEX, arg, n, 0,
 		      0);
 }
 
-static int enter(struct fa_thread *t, unsigned submit, unsigned wait, uint64_t ns)
+/* Waits for `wait` completions, `ns` at most; 0 and 0: runs what has been deferred. */
+static int enter(struct fa_thread *t, unsigned submit, bool reap, unsigned wait,
+		 uint64_t ns)
 {
 	struct __kernel_timespec ts = { (long long)(ns / 1000000000U),
 					(long long)(ns % 1000000000U) };
@@ -49,12 +33,10 @@ static int enter(struct fa_thread *t, unsigned submit, unsigned wait, uint64_t n
 	long r;
 
 	t->h.n[FA_N_enters]++;
-	if (!wait)
-		r = FA_SYS(SYS_io_uring_enter, t->ring.index, submit, 0, flags, NULL, 0);
-	else
-		r = FA_SYS(SYS_io_uring_enter, t->ring.index, submit, wait,
-			   flags | IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &arg,
-			   sizeof(arg));
+	if (reap)
+		flags |= IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG;
+	r = FA_SYS(SYS_io_uring_enter, t->ring.index, submit, wait, flags,
+		   reap ? &arg : NULL, reap ? sizeof(arg) : 0);
 	return (int)r;
 }
 
@@ -76,8 +58,8 @@ static int setup(struct fa_ring *r, char *memory)
 
 	memset(&p, 0, sizeof(p));
 	p.flags = FA_SETUP_NO_MMAP | FA_SETUP_REGISTERED_FD_ONLY | FA_SETUP_NO_SQARRAY |
-		  IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN |
-		  IORING_SETUP_SUBMIT_ALL;
+		  IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+		  IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL;
 	/* user_addr, called resv2 in headers before Linux 6.5 */
 	memcpy((char *)&p.cq_off + sizeof(p.cq_off) - 8, &rings, 8);
 	memcpy((char *)&p.sq_off + sizeof(p.sq_off) - 8, &sqes, 8);
@@ -89,6 +71,7 @@ static int setup(struct fa_ring *r, char *memory)
 	r->sqes = (struct io_uring_sqe *)(memory + PAGE);
 	r->sq_head = (uint32_t *)(memory + p.sq_off.head);
 	r->sq_tail = (uint32_t *)(memory + p.sq_off.tail);
+	r->sq_flags = (uint32_t *)(memory + p.sq_off.flags);
 	r->cq_head = (uint32_t *)(memory + p.cq_off.head);
 	r->cq_tail = (uint32_t *)(memory + p.cq_off.tail);
 	r->cqes = memory + p.cq_off.cqes;
@@ -207,7 +190,7 @@ FA_HIDDEN int fa_ring_submit(struct fa_thread *t)
 	/* Pairs with the kernel's acquire of the tail: entries first. */
 	__atomic_store_n(r->sq_tail, *r->sq_tail + n, __ATOMIC_RELEASE);
 	do
-		got = enter(t, n, 0, 0);
+		got = enter(t, n, false, 0, 0);
 	while (got == -EINTR);
 	if (got < (int)n) {
 		/* Without SQPOLL the kernel looks only while we enter: take back the rest.
@@ -218,7 +201,7 @@ FA_HIDDEN int fa_ring_submit(struct fa_thread *t)
 	}
 	if (got <= 0)
 		return got < 0 ? got : -EAGAIN;
-	__atomic_store_n(&r->submitted, r->submitted + (uint32_t)got, __ATOMIC_RELEASE);
+	r->submitted += (uint32_t)got;
 	t->h.n[FA_N_sqes] += (uint32_t)got;
 	return got;
 }
@@ -231,8 +214,10 @@ FA_HIDDEN void fa_ring_reap(struct fa_thread *t)
 
 	if (!r->memory)
 		return;
+	if (__atomic_load_n(r->sq_flags, __ATOMIC_RELAXED) & IORING_SQ_TASKRUN)
+		enter(t, 0, true, 0, 0);
 	head = *r->cq_head;
-	/* Pairs with the worker's release of the tail. */
+	/* Pairs with the kernel's release of the tail. */
 	tail = __atomic_load_n(r->cq_tail, __ATOMIC_ACQUIRE);
 	for (; head != tail; head++) {
 		const struct io_uring_cqe *cqe = &cqes[head & r->cq_mask];
@@ -253,7 +238,7 @@ FA_HIDDEN bool fa_ring_wait(struct fa_thread *t, uint64_t ns)
 	fa_ring_reap(t);
 	if (*t->ring.cq_head != before)
 		return true;
-	enter(t, 0, 1, ns);
+	enter(t, 0, true, 1, ns);
 	fa_ring_reap(t);
 	return t->ring.memory && *t->ring.cq_head != before;
 }
@@ -270,10 +255,10 @@ FA_HIDDEN int fa_ring_cancel(struct fa_thread *t, uint64_t user_data)
 	return (int)ring_register(&t->ring, IORING_REGISTER_SYNC_CANCEL, &c, 1);
 }
 
-FA_HIDDEN bool fa_ring_idle(const struct fa_ring *r)
+FA_HIDDEN bool fa_ring_idle(struct fa_thread *t)
 {
-	return !r->memory || __atomic_load_n(r->cq_tail, __ATOMIC_ACQUIRE) ==
-				     __atomic_load_n(&r->submitted, __ATOMIC_ACQUIRE);
+	fa_ring_reap(t);
+	return !t->ring.memory || *t->ring.cq_head == t->ring.submitted;
 }
 
 FA_HIDDEN void fa_ring_retire(struct fa_thread *t)
@@ -284,8 +269,6 @@ FA_HIDDEN void fa_ring_retire(struct fa_thread *t)
 	if (!memory)
 		return;
 	unregister(&t->ring);
-	fa_rings_lock();
 	t->ring.memory = NULL;
-	fa_rings_unlock();
 	fa_sys_munmap(memory, 2 * PAGE);
 }

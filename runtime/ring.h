@@ -4,10 +4,10 @@
  * descriptor at all (IORING_SETUP_REGISTERED_FD_ONLY), so that no close loop,
  * dup2 or listing of the program can meet it and no number is taken.
  *
- * Only work that runs on the kernel's worker threads is submitted (IOSQE_ASYNC),
- * so completions are posted by the workers and no task work ever interrupts a
- * system call of the program. Owner: the thread that made it. Other threads only
- * compare the tails (fa_ring_idle), under fa_ring_lock.
+ * Deferred task work (IORING_SETUP_DEFER_TASKRUN): completions appear only while
+ * we enter the kernel for them. Any other setting ends a request by task work
+ * that wakes the thread, and the program would see EINTR and short counts that no
+ * signal caused. Owner: the thread that made the ring; nobody else touches it.
  */
 #ifndef FA_RING_H
 #define FA_RING_H
@@ -27,7 +27,7 @@ struct io_uring_sqe;
 struct fa_ring {
 	void *memory; /* NULL: no ring */
 	struct io_uring_sqe *sqes;
-	uint32_t *sq_head, *sq_tail, *cq_head, *cq_tail;
+	uint32_t *sq_head, *sq_tail, *sq_flags, *cq_head, *cq_tail;
 	void *cqes;
 	uint32_t submitted; /* entries the kernel took; each completes once */
 	uint32_t prepared;  /* tail not yet submitted */
@@ -61,17 +61,10 @@ bool fa_ring_wait(struct fa_thread *t, uint64_t ns) FA_HIDDEN;
 /* 0: cancelled before it ran. Else it runs, has run, or cannot be told. */
 int fa_ring_cancel(struct fa_thread *t, uint64_t user_data) FA_HIDDEN;
 
-/* Has everything submitted completed? Any thread, under fa_rings_lock(). */
-bool fa_ring_idle(const struct fa_ring *r) FA_HIDDEN;
+/* Has everything submitted completed? Reaps. */
+bool fa_ring_idle(struct fa_thread *t) FA_HIDDEN;
 
 /* Gives the ring back to the kernel, which ends what is in flight. */
 void fa_ring_retire(struct fa_thread *t) FA_HIDDEN;
-
-/* Held while a ring's memory goes away or another thread looks at it. */
-void fa_rings_lock(void) FA_HIDDEN;
-void fa_rings_unlock(void) FA_HIDDEN;
-
-/* In the child of a fork. */
-void fa_rings_forked(void) FA_HIDDEN;
 
 #endif

@@ -96,6 +96,7 @@ struct fa_fd {
 
 extern struct fa_fd *fa_fds FA_HIDDEN;	      /* FA_FDS entries, NULL while off */
 extern const uint32_t *fa_any_cold FA_HIDDEN; /* how many (device, op) are cold */
+extern bool fa_off FA_HIDDEN;		      /* not started, or for good */
 extern bool fa_capture_all FA_HIDDEN;	      /* observe */
 
 /* One call on its way through a wrapper. */
@@ -137,8 +138,11 @@ void fa_closed(struct fa_call *c) FA_HIDDEN;
 /* The thread, or NULL when this call is not ours to look at. */
 static inline struct fa_thread_head *fa_enter(void)
 {
-	struct fa_thread_head *t = fa_self;
+	struct fa_thread_head *t;
 
+	if (fa_unlikely(fa_off))
+		return NULL;
+	t = fa_self;
 	if (fa_likely(t && t->word == FA_T_READY)) {
 		t->n[FA_N_calls]++;
 		return t;
