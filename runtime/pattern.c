@@ -49,14 +49,17 @@ static struct fa_pattern *add(struct fa_thread *t, const struct key *key)
 FA_HIDDEN void fa_pattern_count(struct fa_thread *t, const struct fa_fd *f)
 {
 	struct key key = { f->site, f->signature };
-	struct fa_pattern *p;
+	struct fa_pattern *p = t->pattern;
 
 	t->h.n[FA_N_sequences]++;
-	HASH_FIND(hh, t->patterns, &key, sizeof(key), p);
+	/* A thread mostly repeats itself. */
+	if (!p || p->key.site != key.site || p->key.signature != key.signature)
+		HASH_FIND(hh, t->patterns, &key, sizeof(key), p);
 	if (!p)
 		p = add(t, &key);
 	if (!p)
 		return;
+	t->pattern = p;
 	p->count++;
 	p->bytes += f->bytes;
 	for (unsigned i = 0; i < FA_OPS; i++) {

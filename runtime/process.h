@@ -46,7 +46,8 @@ struct fa_thread {
 	uint64_t closed;  /* cycles, when the last was submitted */
 	struct fa_recent recent[FA_RECENT];
 	unsigned recent_next;
-	struct fa_pattern *patterns;
+	struct fa_pattern *patterns; /* all */
+	struct fa_pattern *pattern;  /* the last one counted */
 	struct fa_arena arena;
 };
 

@@ -15,6 +15,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 
+import bench_atcall  # noqa: E402
 import bench_hot  # noqa: E402
 import bench_micro  # noqa: E402
 import bench_slow  # noqa: E402
@@ -39,6 +40,7 @@ SCENARIOS = {
     "micro": lambda opts, skipped: bench_micro.run(opts),
     "hot": rows_of(bench_hot.PARTS),
     "slow": bench_slow.run,
+    "atcall": bench_atcall.run,
     "slowfs": rows_of((bench_slow.capacity,)),
 }
 
@@ -79,7 +81,7 @@ def main():
     signal.signal(signal.SIGTERM, terminated)
 
     needed = [harness.LIB, harness.SLOWFS,
-              *(harness.BUILD / "tests/bench" / n for n in ("micro", "null_preload",
+              *(harness.BUILD / "tests/bench" / n for n in ("atcall", "micro", "null_preload",
                                                             "slowfs_depth"))]
     for path in needed:
         if not path.exists():

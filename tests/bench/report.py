@@ -10,6 +10,7 @@ TITLES = {
     "microcosts": "One call on hot data",
     "hot": "Servers on files in memory",
     "slow": "Servers on a file system that takes 2 ms to answer, one client",
+    "atcall": "Where the open of a cold file belongs",
     "slowfs": "What the test file system itself carries",
 }
 
@@ -26,6 +27,10 @@ INTROS = {
         "attributes (libfuse's default is 1 s). The notes say how many requests a\n"
         "file took, without and with the library. Green: target met, or none set; amber: gained\n"
         "less; red: lost.",
+    "atcall":
+        "Files of 16 KiB, each opened, read and closed once without the library. plain: the calls.\n"
+        "hint: `posix_fadvise(WILLNEED)` behind the open. ring: the open and the hint linked on a\n"
+        "ring, waited for. The ratio is the second of the pair in the notes to the first.",
     "slowfs":
         "Lookup, open, read of 16 KiB, flush and release per file. The two columns are one file\n"
         "at a time and 128 at a time.",
@@ -160,7 +165,7 @@ def charts(rows, out):
     micro = [r for r in rows if r.family == "microcosts"]
     if micro:
         made.append(micro_chart(plt, micro, out / "microcosts.svg"))
-    for family in ("hot", "slow"):
+    for family in ("hot", "slow", "atcall"):
         some = [r for r in rows if r.family == family]
         if some:
             made.append(ratio_chart(plt, some, TITLES[family], out / f"{family}.svg"))
