@@ -126,6 +126,7 @@ static void thread_ends(void *arg)
 	fa_chain_reset(t);
 	fa_ring_retire(t);
 	t->closing = 0;
+	t->closed = 0;
 	__atomic_store_n(&t->free, true, __ATOMIC_RELEASE); /* pairs with thread_reuse() */
 }
 
@@ -384,9 +385,11 @@ FA_HIDDEN void fa_process_starts(void)
 	fa_off = false;
 	/* Last: what the library calls, a filter that was inherited may kill for. */
 	if (!fa_options.ring && filtered()) {
-		fa_fallback(fa_thread_of(fa_enter()), FA_F_filter);
+		struct fa_thread *t = fa_thread_of(fa_enter());
+
+		if (t)
+			fa_fallback(t, FA_F_filter);
 		fa_behind_filter = true;
-		fa_self->word = FA_T_OFF;
 		fa_off = true;
 	}
 }
@@ -394,9 +397,9 @@ FA_HIDDEN void fa_process_starts(void)
 FA_HIDDEN void fa_process_ends(void)
 {
 	/* Behind an inherited filter nothing was called, and nothing is but write(). */
-	bool ours = fa_behind_filter ? fa_process->state == RUNNING : fa_enter() != NULL;
+	bool ours = fa_behind_filter || fa_enter();
 
-	if (!ours || fa_process->ended)
+	if (!ours || !fa_process || fa_process->state != RUNNING || fa_process->ended)
 		return;
 	fa_process->ended = true;
 	fa_stats_write();

@@ -61,7 +61,7 @@ void fake_reset(void);
 
 struct fake_ring {
 	bool made;
-	uint32_t *sq_head, *sq_tail, *cq_head, *cq_tail;
+	uint32_t *sq_head, *sq_tail, *sq_flags, *cq_head, *cq_tail;
 	struct io_uring_cqe *cqes;
 	struct io_uring_sqe *sqes;
 	int slot[FAKE_SLOTS]; /* direct descriptors */
@@ -86,7 +86,7 @@ extern struct fake_ring fake_ring;
 /* Puts it in the place of the kernel's. */
 void fake_ring_use(void);
 
-/* Posts a completion. */
+/* A worker has ended an operation. */
 void fake_ring_complete(uint64_t user_data, int result);
 
 /* How many entries of this operation were taken; *last is the last of them. */

@@ -63,11 +63,14 @@ struct fa_seen unit_seen(const char *of)
 				 .mode = st.st_mode };
 }
 
+/* A crash within the start comes back in the teardown. */
+static char **own_environ;
+
 void unit_start(char **env)
 {
 	static char *plain[] = { "FUSE_AIO_RING=1", NULL };
-	char **before = environ;
 
+	own_environ = environ;
 	fa_self = NULL;
 	fa_process = NULL;
 	fa_hints = NULL;
@@ -79,7 +82,8 @@ void unit_start(char **env)
 	memset(&fa_options, 0, sizeof(fa_options));
 	environ = env ? env : plain;
 	fa_process_starts();
-	environ = before;
+	environ = own_environ;
+	own_environ = NULL;
 }
 
 int unit_setup(void **state)
@@ -96,6 +100,9 @@ int unit_setup(void **state)
 int unit_teardown(void **state)
 {
 	(void)state;
+	if (own_environ)
+		environ = own_environ;
+	own_environ = NULL;
 	if (fa_self)
 		fa_ring_retire(fa_thread_of(fa_self));
 	fa_self = NULL;

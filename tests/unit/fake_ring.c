@@ -19,6 +19,13 @@ struct fake_ring fake_ring;
 
 static struct io_uring_sqe taken[FAKE_LOG];
 
+/* What workers have ended appears only when the program enters for it. */
+static struct {
+	uint64_t user_data;
+	int result;
+} deferred[FAKE_LOG];
+static unsigned deferrals;
+
 static long on_setup(long entries, long params, long c, long d, long e, long f)
 {
 	struct io_uring_params *p = (void *)params;
@@ -32,15 +39,18 @@ static long on_setup(long entries, long params, long c, long d, long e, long f)
 	p->cq_entries = CQ_ENTRIES;
 	p->sq_off.head = 0;
 	p->sq_off.tail = 4;
+	p->sq_off.flags = 8;
 	p->cq_off.head = 64;
 	p->cq_off.tail = 68;
 	p->cq_off.cqes = CQES_AT;
 	fake_ring.sq_head = (uint32_t *)rings;
 	fake_ring.sq_tail = fake_ring.sq_head + 1;
+	fake_ring.sq_flags = fake_ring.sq_head + 2;
 	fake_ring.cq_head = fake_ring.sq_head + 16;
 	fake_ring.cq_tail = fake_ring.sq_head + 17;
 	fake_ring.cqes = (struct io_uring_cqe *)(rings + CQES_AT);
 	fake_ring.made = true;
+	deferrals = 0;
 	return 3;
 }
 
@@ -70,7 +80,7 @@ static long on_register(long index, long op, long arg, long n, long e, long f)
 	return 0;
 }
 
-void fake_ring_complete(uint64_t user_data, int result)
+static void post(uint64_t user_data, int result)
 {
 	uint32_t tail = *fake_ring.cq_tail;
 	struct io_uring_cqe *cqe = &fake_ring.cqes[tail & (CQ_ENTRIES - 1)];
@@ -79,6 +89,22 @@ void fake_ring_complete(uint64_t user_data, int result)
 	cqe->res = result;
 	cqe->flags = 0;
 	__atomic_store_n(fake_ring.cq_tail, tail + 1, __ATOMIC_RELEASE);
+}
+
+void fake_ring_complete(uint64_t user_data, int result)
+{
+	assert_in_range(deferrals, 0, FAKE_LOG - 1);
+	deferred[deferrals].user_data = user_data;
+	deferred[deferrals++].result = result;
+	__atomic_or_fetch(fake_ring.sq_flags, IORING_SQ_TASKRUN, __ATOMIC_RELEASE);
+}
+
+static void run_deferred(void)
+{
+	for (unsigned i = 0; i < deferrals; i++)
+		post(deferred[i].user_data, deferred[i].result);
+	deferrals = 0;
+	__atomic_and_fetch(fake_ring.sq_flags, ~IORING_SQ_TASKRUN, __ATOMIC_RELEASE);
 }
 
 static long call(long nr, long a, long b, long c, long d)
@@ -129,8 +155,10 @@ static bool one(const struct io_uring_sqe *s, bool linked_before, bool go_on)
 		result = -ECANCELED;
 	else if (result == FAKE_RUN)
 		result = (int)run(s);
-	if (result != FAKE_PENDING)
+	if (result != FAKE_PENDING && (s->flags & IOSQE_ASYNC || linked_before))
 		fake_ring_complete(s->user_data, result);
+	else if (result != FAKE_PENDING)
+		post(s->user_data, result);
 	return result >= 0;
 }
 
@@ -163,15 +191,20 @@ static long on_enter(long index, long n, long wait, long flags, long arg, long s
 	const struct io_uring_getevents_arg *a = (void *)arg;
 	struct timespec ts = { 0, 0 };
 
-	(void)index, (void)flags, (void)size;
-	if (!wait)
+	(void)index, (void)size;
+	if (!(flags & IORING_ENTER_GETEVENTS))
 		return submit((unsigned)n);
+	if (!wait) {
+		run_deferred();
+		return 0;
+	}
 	fake_ring.waits++;
 	if (a && a->ts)
 		memcpy(&ts, (void *)(uintptr_t)a->ts, sizeof(ts));
 	fake_ring.wait_ns = (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
 	if (fake_ring.on_wait)
 		fake_ring.on_wait();
+	run_deferred();
 	if (*fake_ring.cq_head != *fake_ring.cq_tail)
 		return 0;
 	fake_ring.timed_out_ns += fake_ring.wait_ns;
@@ -196,6 +229,7 @@ unsigned fake_ring_took(unsigned op, const struct io_uring_sqe **last)
 void fake_ring_use(void)
 {
 	memset(&fake_ring, 0, sizeof(fake_ring));
+	deferrals = 0;
 	for (unsigned i = 0; i < FAKE_OPS; i++)
 		fake_ring.result[i] = FAKE_RUN;
 	for (unsigned i = 0; i < FAKE_SLOTS; i++)

@@ -19,7 +19,7 @@ static void test_number_is_free(void **state)
 	assert_int_equal(fcntl(fd, F_GETFD), -1);
 	assert_int_equal(unit_lowest_fd(), fd);
 	fa_drain();
-	assert_true(fa_ring_idle(&t->ring));
+	assert_true(fa_ring_idle(t));
 }
 
 static void test_many_closes(void **state)
@@ -36,7 +36,8 @@ static void test_many_closes(void **state)
 			close(fd);
 	}
 	fa_drain();
-	assert_true(fa_ring_idle(&t->ring));
+	assert_true(fa_ring_idle(t));
+	assert_int_equal(t->closing, 0);
 	assert_int_equal(t->fallback[FA_F_timeout], 0);
 }
 
@@ -108,6 +109,7 @@ static void test_close_not_taken(void **state)
 	fake_ring.take = -EAGAIN;
 	assert_false(fa_chain_close(t, fd, &fast));
 	assert_int_equal(t->fallback[FA_F_refused], 1);
+	assert_int_equal(t->closing, 0);
 	assert_int_equal(close(fd), 0);
 }
 
@@ -152,7 +154,7 @@ static void test_drain_waits_for_closes(void **state)
 	fake_ring_took(IORING_OP_CLOSE, &pending);
 	fa_drain();
 	assert_null(pending);
-	assert_true(fa_ring_idle(&t->ring));
+	assert_true(fa_ring_idle(t));
 }
 
 /* unlink: an open file would be kept under another name by NFS and FUSE. */
@@ -190,6 +192,51 @@ static void test_drain_has_one_limit(void **state)
 	fa_drain();
 	assert_in_range(fake_ring.timed_out_ns, 0, 1000000000);
 	assert_in_range(fake_calls(SYS_clock_nanosleep), 0, 20010);
+}
+
+/* Chains of other threads cannot be closed from here: there are to be none. */
+static void test_no_chains_once_names_go(void **state)
+{
+	static struct fa_thread other;
+
+	(void)state;
+	fa_drain();
+	chain_begin(O_RDONLY, 0);
+	assert_int_equal(t->h.chains, 1); /* alone: this one is within reach */
+	other.next = fa_process->threads;
+	fa_process->threads = &other;
+	fa_drain();
+	chain_begin(O_RDONLY, 0);
+	assert_int_equal(t->h.chains, 0);
+	assert_int_equal(fake_ring_took(IORING_OP_OPENAT, NULL), 1);
+	assert_false(fa_chain_close(t, 700, &fast));
+}
+
+static struct fa_thread other_thread;
+
+static long other_closes(long a, long b, long c, long d, long e, long f)
+{
+	(void)a, (void)b, (void)c, (void)d, (void)e, (void)f;
+	other_thread.closing = 0;
+	return 0;
+}
+
+static void test_drain_waits_for_other_threads(void **state)
+{
+	(void)state;
+	fake_hook(SYS_clock_nanosleep, other_closes);
+	other_thread.next = fa_process->threads;
+	fa_process->threads = &other_thread;
+	other_thread.closed = fa_cycles();
+	other_thread.closing = 1;
+	fa_drain();
+	assert_int_equal(other_thread.closing, 0);
+	/* Long ago: its owner has not looked since, but it has ended. */
+	fake_reset();
+	other_thread.closed = unit_ago(200000000);
+	other_thread.closing = 1;
+	fa_drain();
+	assert_int_equal(fake_calls(SYS_clock_nanosleep), 0);
 }
 
 static bool no_chain_in_the_child(void)
@@ -270,6 +317,8 @@ int main(void)
 		FAKE_TEST(test_drain_closes_what_is_open_ahead),
 		FAKE_TEST(test_drain_while_the_window_starts),
 		FAKE_TEST(test_drain_has_one_limit),
+		FAKE_TEST(test_no_chains_once_names_go),
+		FAKE_TEST(test_drain_waits_for_other_threads),
 		REAL_TEST(test_fork),
 		FAKE_TEST(test_prespawn),
 		FAKE_TEST(test_prespawn_waits_with_a_limit),
