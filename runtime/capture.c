@@ -32,32 +32,6 @@ static bool reading(int oflags)
 
 /* ---- open ---- */
 
-FA_HIDDEN int fa_open_touch(struct fa_call *c)
-{
-	struct fa_thread *t = fa_thread_of(c->t);
-	struct fa_identity file;
-	struct fa_fd *f;
-	int fd;
-
-	pthread_testcancel(); /* as the open would */
-	if (!fa_busy(t))
-		return -1;
-	fd = fa_chain_adopt(t, c->fd, c->path, c->flags, &file);
-	f = fd >= 0 ? fa_fd_slot(fd) : NULL;
-	if (f) {
-		memset(f, 0, sizeof(*f));
-		f->site = fa_site(c->site);
-		f->at[FA_OPEN] = c->site;
-		f->dev = file.dev;
-		f->ino = file.ino;
-		f->opened = fa_cycles();
-		fa_step(f, FA_OPEN);
-		f->flags = FA_FD_CAPTURED | FA_FD_COLD | FA_FD_WINDOW;
-	}
-	fa_ready(t);
-	return fd;
-}
-
 /* An open of a path that was statted just now: the stat's site learns of it. */
 static void learn_lead(struct fa_thread *t, const struct fa_call *c, uint64_t open_site)
 {
@@ -74,6 +48,34 @@ static void learn_lead(struct fa_thread *t, const struct fa_call *c, uint64_t op
 				 c->flags, fa_hint_of(open_site));
 		return;
 	}
+}
+
+FA_HIDDEN int fa_open_touch(struct fa_call *c)
+{
+	struct fa_thread *t = fa_thread_of(c->t);
+	struct fa_identity file;
+	struct fa_fd *f;
+	int fd;
+
+	pthread_testcancel(); /* as the open would */
+	if (!fa_busy(t))
+		return -1;
+	c->start = fa_cycles();
+	fd = fa_chain_adopt(t, c->fd, c->path, c->flags, &file);
+	f = fd >= 0 ? fa_fd_slot(fd) : NULL;
+	if (f) {
+		memset(f, 0, sizeof(*f));
+		f->site = fa_site(c->site);
+		f->at[FA_OPEN] = c->site;
+		f->dev = file.dev;
+		f->ino = file.ino;
+		f->opened = fa_cycles();
+		fa_step(f, FA_OPEN);
+		f->flags = FA_FD_CAPTURED | FA_FD_COLD | FA_FD_WINDOW;
+		learn_lead(t, c, f->site);
+	}
+	fa_ready(t);
+	return fd;
 }
 
 /* Which file is this? Costs a third of a microsecond, once per open that waited. */

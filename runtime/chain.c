@@ -210,9 +210,11 @@ FA_HIDDEN void fa_chain_start(struct fa_thread *t, int dirfd, const char *path, 
 	uint32_t len;
 	int got;
 
-	if (fa_process->removes || fa_ring_need(t) < 0 || find(t, dirfd, path, flags))
+	if (fa_process->removes || fa_ring_need(t) < 0)
 		return;
 	sweep(t);
+	if (find(t, dirfd, path, flags))
+		return;
 	c = free_chain(t);
 	if (!c)
 		return;
@@ -362,7 +364,7 @@ FA_HIDDEN bool fa_chain_close(struct fa_thread *t, int fd, bool *fast)
 	__atomic_store_n(&t->closed, fa_cycles(), __ATOMIC_RELAXED);
 	__atomic_store_n(&t->closing, t->closing + 1, __ATOMIC_RELEASE);
 	if (fa_ring_submit(t) <= 0) {
-		t->closing--;
+		__atomic_store_n(&t->closing, t->closing - 1, __ATOMIC_RELEASE);
 		return false;
 	}
 	if (!number_free(t, fd) && fa_ring_cancel(t, TAG_CLOSE | (uint32_t)fd) == 0) {

@@ -191,6 +191,28 @@ FA_HIDDEN void fa_directory_changes(void)
 	__atomic_add_fetch(&fa_directory, 1, __ATOMIC_RELAXED);
 }
 
+#define PATIENCE 20000 /* of 50 µs: a second */
+
+/* Ends all that the thread has started, or gives up when patience does. */
+static void quiesce(struct fa_thread *t, unsigned *patience)
+{
+	while ((!fa_chain_drop_all(t) || !fa_ring_idle(t)) && *patience) {
+		fa_sys_sleep_us(50);
+		--*patience;
+	}
+}
+
+/* The thread has no ring any more, nor anything on one. */
+static void retire(struct fa_thread *t)
+{
+	unsigned patience = PATIENCE;
+
+	quiesce(t, &patience);
+	fa_chain_reset(t);
+	fa_ring_retire(t);
+	__atomic_store_n(&t->closing, 0, __ATOMIC_RELEASE);
+}
+
 FA_HIDDEN void fa_privilege_changes(void)
 {
 	struct fa_thread *t = fa_thread_of(fa_enter());
@@ -198,8 +220,7 @@ FA_HIDDEN void fa_privilege_changes(void)
 	__atomic_add_fetch(&fa_epoch, 1, __ATOMIC_RELEASE);
 	if (!t || !fa_busy(t))
 		return;
-	fa_chain_reset(t);
-	fa_ring_retire(t);
+	retire(t);
 	fa_hints_private();
 	fa_ready(t);
 }
@@ -214,11 +235,14 @@ FA_HIDDEN void fa_filter_coming(void)
 {
 	struct fa_thread *self = fa_thread_of(fa_enter());
 
-	if (!self)
+	if (!self) {
+		/* The child of a vfork filters only itself; else nothing may go on. */
+		if (!fa_self || fa_self->word != FA_T_SHARED)
+			fa_off = true;
 		return;
+	}
 	fa_fallback(self, FA_F_filter);
-	fa_chain_reset(self);
-	fa_ring_retire(self);
+	retire(self);
 	/* The last word of this process: later a write() may be its end. */
 	fa_process->ended = true;
 	fa_stats_write();
@@ -272,16 +296,18 @@ static bool others_closed(const struct fa_thread *self)
 FA_HIDDEN void fa_drain(void)
 {
 	struct fa_thread *t = fa_thread_of(fa_enter());
-	unsigned patience = 20000; /* a second */
+	unsigned patience = PATIENCE;
 
 	if (!t || !fa_busy(t))
 		return;
 	if (fa_process->threads->next)
 		fa_process->removes = true;
 	/* A file held open would be kept under another name by NFS and FUSE. */
-	while ((!fa_chain_drop_all(t) || !fa_ring_idle(t) || !others_closed(t)) &&
-	       --patience)
+	quiesce(t, &patience);
+	while (!others_closed(t) && patience) {
 		fa_sys_sleep_us(50);
+		patience--;
+	}
 	/* A worker lets go of the file just after it has posted the completion. */
 	if (t->closed && fa_ns(fa_cycles() - t->closed) < 100000000)
 		fa_sys_sleep_us(200);
