@@ -57,6 +57,9 @@ static int close_part(unsigned first, unsigned last, int flags)
 
 int fa_close_range(unsigned first, unsigned last, int flags)
 {
+	/* The kernel's workers would keep the table that the thread leaves. */
+	if (flags & (int)CLOSE_RANGE_UNSHARE)
+		fa_privilege_changes(true);
 	if (!(flags & (int)CLOSE_RANGE_CLOEXEC))
 		fa_forget_fds(first, last);
 	if (first > last)

@@ -3,7 +3,10 @@
  * The wrappers that only tell the runtime what is about to happen, made from
  * symbols.def; the gates; and the library's own beginning and end.
  */
+#include <fcntl.h>
+#include <linux/close_range.h>
 #include <linux/sched.h>
+#include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -28,10 +31,23 @@ static void fa_before_rlimit(int resource, const struct rlimit *rl)
 		hook;                            \
 		return REAL(name) args;          \
 	}
+/* After an unshare or setns the kernel's workers would see other files than we. */
+#define PRIV(ret, name, params, args, why)                              \
+	ret fa_##name params                                            \
+	{                                                               \
+		int r;                                                  \
+                                                                        \
+		fa_privilege_changes(FA_SYM_##name == FA_SYM_unshare || \
+				     FA_SYM_##name == FA_SYM_setns);    \
+		r = REAL(name) args;                                    \
+		fa_privileges_changed();                                \
+		return r;                                               \
+	}
 #define GATE(name, why) FA_GATE(#name, "fa_" #name "_gate");
 #include "symbols.def"
 #undef WRAP
 #undef HOOK
+#undef PRIV
 #undef GATE
 
 static void *target(enum fa_symbol which)
@@ -43,9 +59,17 @@ static void *target(enum fa_symbol which)
 	return p;
 }
 
+/* Called by number: there is no after. With threads nothing is started any more. */
+static void privileges_by_number(void)
+{
+	fa_privilege_changes(true);
+}
+
 /* A child that shares memory but brings no thread-local storage of its own. */
 static void clone_coming(unsigned long flags)
 {
+	if (!(flags & CLONE_THREAD))
+		fa_drain();
 	if (flags & CLONE_VM && !(flags & CLONE_SETTLS))
 		fa_storage_shared(flags & CLONE_VFORK);
 }
@@ -53,6 +77,7 @@ static void clone_coming(unsigned long flags)
 void *fa_vfork_gate(long a, long b, long c, long d, long e, long f)
 {
 	(void)a, (void)b, (void)c, (void)d, (void)e, (void)f;
+	fa_drain();
 	fa_storage_shared(true);
 	return target(FA_SYM_vfork);
 }
@@ -67,16 +92,18 @@ void *fa_clone_gate(long fn, long stack, long flags, long arg, long e, long f)
 /* Calls by number that would matter if they were made by name. */
 void *fa_syscall_gate(long number, long a, long b, long c, long d, long e)
 {
-	(void)b, (void)c, (void)d, (void)e;
+	(void)d, (void)e;
 	switch (number) {
 	case SYS_clone:
 		clone_coming((unsigned long)a);
 		break;
 	case SYS_clone3: /* its flags are behind a pointer that may be bad */
+		fa_drain();
 		fa_storage_shared(false);
 		break;
 #ifdef SYS_vfork
 	case SYS_vfork:
+		fa_drain();
 		fa_storage_shared(true);
 		break;
 #endif
@@ -84,7 +111,8 @@ void *fa_syscall_gate(long number, long a, long b, long c, long d, long e)
 		fa_before_prctl((int)a);
 		break;
 	case SYS_seccomp:
-		fa_filter_coming();
+		if (a == SECCOMP_SET_MODE_STRICT || a == SECCOMP_SET_MODE_FILTER)
+			fa_filter_coming();
 		break;
 	case SYS_setuid:
 	case SYS_setgid:
@@ -100,7 +128,15 @@ void *fa_syscall_gate(long number, long a, long b, long c, long d, long e)
 	case SYS_pivot_root:
 	case SYS_unshare:
 	case SYS_setns:
-		fa_privilege_changes();
+		privileges_by_number();
+		break;
+	case SYS_close_range:
+		if (c & CLOSE_RANGE_UNSHARE)
+			fa_privilege_changes(true);
+		break;
+	case SYS_fcntl:
+		if (b == F_SETLK || b == F_SETLKW)
+			fa_locks(true);
 		break;
 	case SYS_chdir:
 	case SYS_fchdir:

@@ -17,10 +17,12 @@ FA_HIDDEN fa_any_fn *fa_real[FA_SYMBOLS];
 static const char *const symbol_name[FA_SYMBOLS] = {
 #define WRAP(ret, name, params, why) #name,
 #define HOOK(ret, name, params, args, hook, why) #name,
+#define PRIV(ret, name, params, args, why) #name,
 #define GATE(name, why) #name,
 #include "symbols.def"
 #undef WRAP
 #undef HOOK
+#undef PRIV
 #undef GATE
 };
 

@@ -20,29 +20,35 @@ struct statx;
 enum fa_symbol {
 #define WRAP(ret, name, params, why) FA_SYM_##name,
 #define HOOK(ret, name, params, args, hook, why) FA_SYM_##name,
+#define PRIV(ret, name, params, args, why) FA_SYM_##name,
 #define GATE(name, why) FA_SYM_##name,
 #include "symbols.def"
 #undef WRAP
 #undef HOOK
+#undef PRIV
 #undef GATE
 	FA_SYMBOLS
 };
 
 #define WRAP(ret, name, params, why) ret fa_##name params __asm__(#name) FA_EXPORT;
 #define HOOK(ret, name, params, args, hook, why) WRAP(ret, name, params, why)
+#define PRIV(ret, name, params, args, why) WRAP(ret, name, params, why)
 #define GATE(name, why) \
 	void *fa_##name##_gate(long, long, long, long, long, long) FA_HIDDEN;
 #include "symbols.def"
 #undef WRAP
 #undef HOOK
+#undef PRIV
 #undef GATE
 
 #define WRAP(ret, name, params, why) typedef ret fa_##name##_fn params;
 #define HOOK(ret, name, params, args, hook, why) WRAP(ret, name, params, why)
+#define PRIV(ret, name, params, args, why) WRAP(ret, name, params, why)
 #define GATE(name, why)
 #include "symbols.def"
 #undef WRAP
 #undef HOOK
+#undef PRIV
 #undef GATE
 
 typedef void fa_any_fn(void);

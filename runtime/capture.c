@@ -18,13 +18,6 @@
 #define STEPS 32 /* calls on a hot descriptor that are looked at */
 #define PROBE 15 /* one sequence in 16 runs plain, to see whether it still waits */
 
-static bool posix_locks, other_locks; /* has the process ever taken any? */
-
-FA_HIDDEN void fa_locks(bool posix)
-{
-	*(posix ? &posix_locks : &other_locks) = true;
-}
-
 static bool reading(int oflags)
 {
 	return fa_chain_flags_ok(oflags);
@@ -125,12 +118,13 @@ FA_HIDDEN void fa_opened(struct fa_call *c, int fd)
 	f->opened = end;
 	fa_step(f, FA_OPEN);
 	f->flags = FA_FD_CAPTURED;
-	if (waited || (*fa_any_cold && !(t->h.tick & 7))) {
+	if (waited || (fa_hints->devices && !(t->fast_opens++ & 7))) {
 		regular = identify(f, fd, &size);
 		fa_regime_note(f->dev, FA_OPEN, ns);
 		if (waited && regular && reading(c->flags)) {
 			f->flags |= FA_FD_COLD;
-			if (fa_options.mode == FA_MODE_AUTO)
+			if (fa_options.mode == FA_MODE_AUTO &&
+			    fa_regime_cold(f->dev, FA_OPEN))
 				start_window(t, f, fd, size);
 		}
 	}
@@ -294,12 +288,12 @@ static bool same_file(const struct fa_fd *f, int fd)
 	       makedev(stx.stx_dev_major, stx.stx_dev_minor) == f->dev;
 }
 
-/* POSIX locks go with any close, and before it returns. */
+/* POSIX locks go with any close, before it returns; exec may have brought some. */
 static bool unlock(int fd)
 {
 	struct flock all = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
 
-	return !posix_locks || fa_sys_fcntl(fd, F_SETLK, (long)&all) == 0;
+	return fa_sys_fcntl(fd, F_SETLK, (long)&all) == 0;
 }
 
 static bool close_behind(struct fa_thread *t, struct fa_fd *f, int fd)
@@ -307,7 +301,7 @@ static bool close_behind(struct fa_thread *t, struct fa_fd *f, int fd)
 	uint64_t dev = f->dev; /* *f is another's once the number is free */
 	bool fast = false;
 
-	if (fa_options.mode != FA_MODE_AUTO || fd <= 2 || other_locks)
+	if (fa_options.mode != FA_MODE_AUTO || fd <= 2 || fa_other_locks)
 		return false;
 	if (!fa_regime_cold(dev, FA_CLOSE))
 		return false;

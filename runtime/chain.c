@@ -27,7 +27,7 @@
 /* user_data: what it was, and which chain */
 #define TAG_OPEN (1ULL << 32)
 #define TAG_ADVISE (2ULL << 32)
-#define TAG_CLOSE (3ULL << 32) /* of a descriptor of the program */
+#define TAG_CLOSE (3ULL << 32) /* of a descriptor of the program, + a number */
 #define TAG_OTHER (4ULL << 32) /* + sequence number: result taken from `other` */
 #define TAG_INDEX 0xffffffffULL
 
@@ -121,6 +121,8 @@ FA_HIDDEN void fa_chain_completed(struct fa_thread *t, uint64_t user_data, int r
 		fa_fallback(t, FA_F_cancelled);
 	switch (user_data & ~TAG_INDEX) {
 	case TAG_OPEN:
+		/* Nobody cancels these but a kernel that cannot make a worker. */
+		t->ring.refused = t->ring.refused || result == -ECANCELED;
 		c->state = result < 0 ? FA_CHAIN_FAILED : FA_CHAIN_OPEN;
 		c->in_flight--;
 		break;
@@ -128,6 +130,8 @@ FA_HIDDEN void fa_chain_completed(struct fa_thread *t, uint64_t user_data, int r
 		c->in_flight--;
 		break;
 	case TAG_CLOSE:
+		if ((user_data & TAG_INDEX) == t->close_number)
+			t->ring.cancelled = result == -ECANCELED;
 		__atomic_store_n(&t->closing, t->closing - 1, __ATOMIC_RELEASE);
 		break;
 	case TAG_OTHER:
@@ -210,7 +214,7 @@ FA_HIDDEN void fa_chain_start(struct fa_thread *t, int dirfd, const char *path, 
 	uint32_t len;
 	int got;
 
-	if (fa_process->removes || fa_ring_need(t) < 0)
+	if (fa_process->in_line || fa_ring_need(t) < 0)
 		return;
 	sweep(t);
 	if (find(t, dirfd, path, flags))
@@ -352,7 +356,7 @@ FA_HIDDEN bool fa_chain_close(struct fa_thread *t, int fd, bool *fast)
 {
 	struct io_uring_sqe *sqe;
 
-	if (fa_process->removes || fa_ring_need(t) < 0)
+	if (fa_process->in_line || fa_ring_need(t) < 0)
 		return false;
 	sweep(t);
 	sqe = fa_ring_entry(t);
@@ -360,15 +364,21 @@ FA_HIDDEN bool fa_chain_close(struct fa_thread *t, int fd, bool *fast)
 		return false;
 	io_uring_prep_close(sqe, fd);
 	sqe->flags |= IOSQE_ASYNC;
-	sqe->user_data = TAG_CLOSE | (uint32_t)fd;
+	t->ring.cancelled = false;
+	sqe->user_data = TAG_CLOSE | ++t->close_number;
 	__atomic_store_n(&t->closed, fa_cycles(), __ATOMIC_RELAXED);
 	__atomic_store_n(&t->closing, t->closing + 1, __ATOMIC_RELEASE);
 	if (fa_ring_submit(t) <= 0) {
 		__atomic_store_n(&t->closing, t->closing - 1, __ATOMIC_RELEASE);
 		return false;
 	}
-	if (!number_free(t, fd) && fa_ring_cancel(t, TAG_CLOSE | (uint32_t)fd) == 0) {
+	if (!number_free(t, fd) && fa_ring_cancel(t, TAG_CLOSE | t->close_number) == 0) {
 		fa_fallback(t, FA_F_timeout);
+		t->ring.refused = true;
+		return false;
+	}
+	if (t->ring.cancelled) {
+		t->ring.refused = true;
 		return false;
 	}
 	*fast = fa_ring_idle(t);

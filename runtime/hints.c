@@ -66,8 +66,10 @@ static struct fa_regime *regime_of(uint64_t dev, bool make)
 
 		if (!has && make &&
 		    __atomic_compare_exchange_n(&r->dev, &has, dev, false, __ATOMIC_RELAXED,
-						__ATOMIC_RELAXED))
+						__ATOMIC_RELAXED)) {
+			__atomic_add_fetch(&fa_hints->devices, 1, __ATOMIC_RELAXED);
 			return r;
+		}
 		if (has == dev)
 			return r;
 		if (!has && !make)

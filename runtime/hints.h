@@ -49,6 +49,7 @@ struct fa_hint {
 
 struct fa_hints {
 	uint32_t any_cold; /* (device, op) pairs that are cold */
+	uint32_t devices;  /* that have ever waited */
 	struct fa_regime regime[FA_DEVICES];
 	struct fa_hint site[FA_SITES];
 };

@@ -96,6 +96,9 @@ FA_HIDDEN int fa_own_guard(int fd)
 
 FA_HIDDEN void fa_own_yield(int fd)
 {
+	/* The child of a vfork has descriptors of its own, but this memory is not its. */
+	if (fd < fa_own_lowest || fa_on_loan())
+		return;
 	for (unsigned i = 0; i < FA_OWN_COUNT; i++) {
 		if (own[i] != fd || fd < 0)
 			continue;

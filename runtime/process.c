@@ -28,6 +28,7 @@ FA_HIDDEN struct fa_process *fa_process;
 FA_HIDDEN struct fa_options fa_options;
 FA_HIDDEN uint32_t fa_epoch, fa_directory;
 FA_HIDDEN bool fa_off = true; /* until the constructor has run */
+FA_HIDDEN bool fa_other_locks;
 FA_HIDDEN bool fa_behind_filter;
 FA_HIDDEN int fa_pid;
 
@@ -120,7 +121,8 @@ static void thread_ends(void *arg)
 	struct fa_thread *t = arg;
 
 	fa_self = NULL;
-	if (t->h.word == FA_T_WIPED || t->tid != fa_sys_gettid())
+	/* Behind a filter not even gettid() is ours to call. */
+	if (fa_off || t->h.word == FA_T_WIPED || t->tid != fa_sys_gettid())
 		return;
 	t->h.word = FA_T_BUSY;
 	fa_chain_reset(t);
@@ -213,12 +215,22 @@ static void retire(struct fa_thread *t)
 	__atomic_store_n(&t->closing, 0, __ATOMIC_RELEASE);
 }
 
-FA_HIDDEN void fa_privilege_changes(void)
+FA_HIDDEN void fa_privileges_changed(void)
+{
+	/* Another thread may have started something since, still with the old ones. */
+	__atomic_add_fetch(&fa_epoch, 1, __ATOMIC_RELEASE);
+}
+
+FA_HIDDEN void fa_privilege_changes(bool for_good)
 {
 	struct fa_thread *t = fa_thread_of(fa_enter());
 
-	__atomic_add_fetch(&fa_epoch, 1, __ATOMIC_RELEASE);
-	if (!t || !fa_busy(t))
+	fa_privileges_changed();
+	if (!t)
+		return;
+	if (for_good && (fa_process->had_ring || fa_process->threads->next))
+		fa_process->in_line = true;
+	if (!fa_busy(t))
 		return;
 	retire(t);
 	fa_hints_private();
@@ -279,8 +291,8 @@ FA_HIDDEN void fa_nproc_falls(void)
 
 /*
  * Only a ring's owner can see what has ended on it. Closes of other threads are
- * taken to have ended 100 ms after the last was submitted; from the first
- * removal on, a process with threads starts none.
+ * taken to have ended 100 ms after the last was submitted; from the first call
+ * that must know, a process with threads starts none.
  */
 static bool others_closed(const struct fa_thread *self)
 {
@@ -293,25 +305,51 @@ static bool others_closed(const struct fa_thread *self)
 	return true;
 }
 
-FA_HIDDEN void fa_drain(void)
+/* Waits, a second at most, until no close of the process is on its way. */
+static void wait_for_closes(struct fa_thread *t)
 {
-	struct fa_thread *t = fa_thread_of(fa_enter());
 	unsigned patience = PATIENCE;
 
-	if (!t || !fa_busy(t))
-		return;
 	if (fa_process->threads->next)
-		fa_process->removes = true;
-	/* A file held open would be kept under another name by NFS and FUSE. */
+		fa_process->in_line = true;
 	quiesce(t, &patience);
 	while (!others_closed(t) && patience) {
 		fa_sys_sleep_us(50);
 		patience--;
 	}
+}
+
+FA_HIDDEN void fa_drain(void)
+{
+	struct fa_thread *t = fa_thread_of(fa_enter());
+
+	if (!t || !fa_busy(t))
+		return;
+	/* A file held open would be kept under another name by NFS and FUSE. */
+	wait_for_closes(t);
 	/* A worker lets go of the file just after it has posted the completion. */
 	if (t->closed && fa_ns(fa_cycles() - t->closed) < 100000000)
 		fa_sys_sleep_us(200);
 	fa_ready(t);
+}
+
+FA_HIDDEN void fa_locks(bool posix)
+{
+	struct fa_thread *t = fa_thread_of(fa_enter());
+
+	if (!posix)
+		fa_other_locks = true;
+	/* The end of a close takes all POSIX locks of its file away, new ones too. */
+	if (!posix || !t || !fa_busy(t))
+		return;
+	wait_for_closes(t);
+	fa_ready(t);
+}
+
+FA_HIDDEN bool fa_on_loan(void)
+{
+	return fa_self && fa_self->word == FA_T_SHARED &&
+	       fa_thread_of(fa_self)->tid != fa_sys_gettid();
 }
 
 /* ---- start and end ---- */
@@ -342,7 +380,14 @@ static void find_name(void)
 	strncpy(fa_program, base, sizeof(fa_program) - 1);
 }
 
-/* Was a seccomp filter inherited? The loader has just made these same calls. */
+/* Where nothing may be called: room for the last line to say so. */
+static struct fa_process filtered_process;
+static struct fa_thread filtered_thread;
+
+/*
+ * Was a seccomp filter inherited? Asked with calls that the loader has just made
+ * itself; the process id comes from the same page.
+ */
 static bool filtered(void)
 {
 	char buf[4096];
@@ -355,8 +400,20 @@ static bool filtered(void)
 	n = fa_sys_read(fd, buf, sizeof(buf) - 1);
 	fa_sys_close(fd);
 	buf[n < 0 ? 0 : n] = '\0';
+	line = strstr(buf, "\nPid:\t");
+	for (line = line ? line + 6 : ""; *line >= '0' && *line <= '9'; line++)
+		fa_pid = fa_pid * 10 + (*line - '0');
 	line = strstr(buf, "\nSeccomp:\t");
 	return line && line[10] != '0';
+}
+
+static void stay_off(void)
+{
+	filtered_process.threads = &filtered_thread;
+	filtered_process.state = RUNNING;
+	fa_process = &filtered_process;
+	fa_behind_filter = true;
+	fa_fallback(&filtered_thread, FA_F_filter);
 }
 
 static int make_memory(void)
@@ -375,15 +432,18 @@ static int make_memory(void)
 FA_HIDDEN void fa_process_starts(void)
 {
 	const char *allowed = "", *bad;
+	bool filter;
 
 	/* In a program with more rights than its caller the environment is not ours. */
 	if (getauxval(AT_SECURE))
 		return;
-	fa_pid = fa_sys_getpid();
-	start_cycles = fa_cycles();
-	start_ns = fa_sys_clock_ns();
 	find_name();
 	bad = fa_options_parse(&fa_options, environ, &allowed);
+	/* First: what the rest calls, a filter that was inherited may kill for. */
+	fa_pid = 0;
+	filter = !fa_options.ring && filtered();
+	if (!fa_pid)
+		fa_pid = fa_sys_getpid();
 	/* The log before anything that may have something to say. */
 	if (*fa_options.log)
 		fa_own_open(FA_OWN_LOG, fa_options.log);
@@ -398,6 +458,12 @@ FA_HIDDEN void fa_process_starts(void)
 	if (*fa_options.stats && fa_own_open(FA_OWN_STATS, fa_options.stats) < 0)
 		fa_log(fa_options.stats, "cannot be opened for appending; no statistics; "
 					 "check FUSE_AIO_STATS");
+	if (filter) {
+		stay_off();
+		return;
+	}
+	start_cycles = fa_cycles();
+	start_ns = fa_sys_clock_ns();
 	if (make_memory() < 0) {
 		fa_log("no_memory", "mmap refused; calls are passed through");
 		return;
@@ -409,15 +475,6 @@ FA_HIDDEN void fa_process_starts(void)
 	fa_capture_all = fa_options.mode == FA_MODE_OBSERVE;
 	fa_process->state = RUNNING;
 	fa_off = false;
-	/* Last: what the library calls, a filter that was inherited may kill for. */
-	if (!fa_options.ring && filtered()) {
-		struct fa_thread *t = fa_thread_of(fa_enter());
-
-		if (t)
-			fa_fallback(t, FA_F_filter);
-		fa_behind_filter = true;
-		fa_off = true;
-	}
 }
 
 FA_HIDDEN void fa_process_ends(void)

@@ -42,10 +42,12 @@ struct fa_thread {
 	struct fa_ring ring;
 	struct fa_chain chain[FA_CHAINS];
 	struct fa_attr attr;
-	uint32_t closing; /* closes on their way */
-	uint64_t closed;  /* cycles, when the last was submitted */
+	uint32_t close_number; /* of the last close on the ring */
+	uint32_t closing;      /* closes on their way */
+	uint64_t closed;       /* cycles, when the last was submitted */
 	struct fa_recent recent[FA_RECENT];
 	unsigned recent_next;
+	unsigned fast_opens;	     /* captured ones that did not wait */
 	struct fa_pattern *patterns; /* all */
 	struct fa_pattern *pattern;  /* the last one counted */
 	struct fa_arena arena;
@@ -56,7 +58,8 @@ struct fa_process {
 	uint32_t state;
 	uint32_t logged; /* bit per fallback reason */
 	bool ended;
-	bool removes; /* names go, and there are other threads: open nothing ahead */
+	bool had_ring; /* the kernel's workers are there until the process ends */
+	bool in_line;  /* start no chains and no closes: they could not be waited for */
 	struct fa_thread *threads; /* only ever grows */
 };
 
@@ -66,6 +69,7 @@ extern uint32_t fa_epoch FA_HIDDEN;	/* of privileges */
 extern uint32_t fa_directory FA_HIDDEN; /* of working directories */
 extern bool fa_behind_filter FA_HIDDEN; /* inherited: fa_off, but for the last line */
 extern int fa_pid FA_HIDDEN;
+extern bool fa_other_locks FA_HIDDEN; /* some that go with the last close of a file */
 
 static inline struct fa_thread *fa_thread_of(struct fa_thread_head *h)
 {

@@ -92,7 +92,7 @@ static void regimes(struct fa_text *t)
 
 	name(t, "regimes");
 	fa_text_char(t, '[');
-	for (unsigned i = 0; i < FA_DEVICES * FA_TIMED_OPS; i++) {
+	for (unsigned i = 0; fa_hints && i < FA_DEVICES * FA_TIMED_OPS; i++) {
 		const struct fa_regime *r = &fa_hints->regime[i / FA_TIMED_OPS];
 		unsigned op = i % FA_TIMED_OPS;
 

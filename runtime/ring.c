@@ -129,10 +129,10 @@ FA_HIDDEN int fa_ring_need(struct fa_thread *t)
 		fa_ring_retire(t);
 		t->epoch = fa_epoch;
 	}
-	if (t->ring.memory)
-		return 0;
 	if (t->ring.refused)
 		return -EPERM;
+	if (t->ring.memory)
+		return 0;
 	if (!workers_possible())
 		return refuse(t, FA_F_no_workers, -EAGAIN);
 	memory = fa_sys_mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
@@ -147,6 +147,7 @@ FA_HIDDEN int fa_ring_need(struct fa_thread *t)
 	e = furnish(&t->ring);
 	if (e < 0)
 		goto err_ring;
+	fa_process->had_ring = true;
 	return 0;
 
 err_ring:

@@ -32,9 +32,10 @@ struct fa_ring {
 	uint32_t submitted; /* entries the kernel took; each completes once */
 	uint32_t prepared;  /* tail not yet submitted */
 	uint32_t cq_mask;
-	int index;    /* registered */
-	int result;   /* of the last operation that ran inline */
-	bool refused; /* do not try again under these privileges */
+	int index;	/* registered */
+	int result;	/* of the last operation that ran inline */
+	bool cancelled; /* the last close waited for never ran */
+	bool refused;	/* do not try again under these privileges */
 };
 
 /*

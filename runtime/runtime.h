@@ -313,8 +313,15 @@ void fa_directory_changes(void) FA_HIDDEN;
 /* Names are about to go: wait until no close of ours is on its way (1 s at most). */
 void fa_drain(void) FA_HIDDEN;
 
-/* Before any change of credentials, root, namespace: contract 6. */
-void fa_privilege_changes(void) FA_HIDDEN;
+/*
+ * Before and after any change of credentials, root, namespace: contract 6.
+ * `for_good`: or one after which the kernel's workers would see other files.
+ */
+void fa_privilege_changes(bool for_good) FA_HIDDEN;
+void fa_privileges_changed(void) FA_HIDDEN;
+
+/* Is this the child of a vfork, on its parent's memory? */
+bool fa_on_loan(void) FA_HIDDEN;
 
 /* Before a seccomp filter takes effect: off for good, in all threads. */
 void fa_filter_coming(void) FA_HIDDEN;
@@ -322,7 +329,7 @@ void fa_filter_coming(void) FA_HIDDEN;
 /* Before RLIMIT_NPROC is set. */
 void fa_nproc_falls(void) FA_HIDDEN;
 
-/* The process takes a lock. `posix`: released by any close, else by the last one. */
+/* Before the process takes a lock. `posix`: goes with any close, else with the last. */
 void fa_locks(bool posix) FA_HIDDEN;
 
 /* Something will run on this thread's storage beside it: vfork and raw clones. */

@@ -15,7 +15,7 @@ def run(*argv, **more):
 
 def listed():
     table = (ROOT / "preload/symbols.def").read_text()
-    return set(re.findall(r"^(?:WRAP|HOOK)\([^,]+, (\w+),", table, re.M)) | set(
+    return set(re.findall(r"^(?:WRAP|HOOK|PRIV)\([^,]+, (\w+),", table, re.M)) | set(
         re.findall(r"^GATE\((\w+),", table, re.M))
 
 

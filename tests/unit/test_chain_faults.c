@@ -211,7 +211,7 @@ static void test_privileges_changed(void **state)
 {
 	(void)state;
 	chain_begin(O_RDONLY, 0);
-	fa_privilege_changes();
+	fa_privilege_changes(false);
 	assert_int_equal(t->h.chains, 0);
 	assert_int_equal(t->h.n[FA_N_dropped], 1);
 	assert_null(t->ring.memory);

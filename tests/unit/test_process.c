@@ -54,7 +54,7 @@ static void test_off(void **state)
 	fa_process_ends();
 	fa_filter_coming();
 	fa_drain();
-	fa_privilege_changes();
+	fa_privilege_changes(false);
 	fa_forget_fds(0, 10);
 }
 
@@ -132,7 +132,7 @@ static void test_errno_is_left_alone(void **state)
 {
 	(void)state;
 	errno = 4711;
-	fa_privilege_changes();
+	fa_privilege_changes(false);
 	fa_drain();
 	fa_storage_shared(true);
 	fa_enter();

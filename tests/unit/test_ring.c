@@ -54,7 +54,7 @@ static void refused(enum fa_fallback why, int error)
 /* A change of privileges may mean that it is allowed now. */
 static void possible_again(void)
 {
-	fa_privilege_changes();
+	fa_privilege_changes(false);
 	assert_int_equal(fa_ring_need(t), 0);
 	assert_non_null(t->ring.memory);
 }
@@ -352,7 +352,7 @@ static void test_retired(void **state)
 	(void)state;
 	fa_ring_need(t);
 	entry(SOME);
-	fa_privilege_changes();
+	fa_privilege_changes(false);
 	assert_null(t->ring.memory);
 	assert_false(fake_ring.made);
 	/* Where a signal handler took the ring away below a caller. */

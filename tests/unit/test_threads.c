@@ -113,7 +113,7 @@ static void test_vfork_child_passes_through(void **state)
 	fa_storage_shared(true);
 	fake_hook(SYS_gettid, other_tid);
 	assert_null(fa_enter());
-	fa_privilege_changes(); /* setuid of a child that shares our memory */
+	fa_privilege_changes(false); /* setuid of a child that shares our memory */
 	fa_process_ends();	/* and its _exit */
 	assert_false(fa_process->ended);
 	fake_hook(SYS_gettid, NULL);
