@@ -50,6 +50,15 @@ int fa_dup3(int fd, int to, int flags)
 	DUP(fd, to, REAL(dup3)(fd, to, flags));
 }
 
+int fa_pipe2(int fds[2], int flags)
+{
+	int r = REAL(pipe2)(fds, flags);
+
+	if (r == 0)
+		fa_pipe_made(fds);
+	return r;
+}
+
 static int close_part(unsigned first, unsigned last, int flags)
 {
 	return REAL(close_range)(first, last, flags);

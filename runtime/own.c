@@ -8,6 +8,7 @@
 #include <limits.h>
 
 #include "process.h"
+#include "site.h"
 #include "sys.h"
 #include "text.h"
 
@@ -15,7 +16,7 @@
 
 FA_HIDDEN int fa_own_lowest = INT_MAX;
 
-static int own[FA_OWN_COUNT] = { -1, -1 };
+static int own[FA_OWN_COUNT] = { -1, -1, -1, -1 };
 
 static void find_lowest(void)
 {
@@ -51,11 +52,23 @@ static int limit_now(void)
 	return rl.rlim_cur > TOP ? TOP : (int)rl.rlim_cur;
 }
 
+FA_HIDDEN int fa_own_take(enum fa_own which, int fd)
+{
+	int high = move_high(fd, limit_now());
+
+	fa_sys_close(fd);
+	if (high >= 0) {
+		own[which] = high;
+		find_lowest();
+	}
+	return high;
+}
+
 FA_HIDDEN int fa_own_open(enum fa_own which, const char *path)
 {
 	char name[PATH_MAX];
 	struct fa_text t = { name, sizeof(name) - 1, 0 };
-	int fd, high;
+	int fd;
 
 	for (const char *p = path; *p; p++) {
 		if (p[0] == '%' && p[1] == 'p') {
@@ -71,13 +84,8 @@ FA_HIDDEN int fa_own_open(enum fa_own which, const char *path)
 		O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
 	if (fd < 0)
 		return fd;
-	high = move_high(fd, limit_now());
-	fa_sys_close(fd);
-	if (high < 0)
-		return high;
-	own[which] = high;
-	find_lowest();
-	return 0;
+	fd = fa_own_take(which, fd);
+	return fd < 0 ? fd : 0;
 }
 
 FA_HIDDEN void fa_own_write(enum fa_own which, const char *text, size_t len)
@@ -100,8 +108,11 @@ FA_HIDDEN void fa_own_yield(int fd)
 	if (fd < fa_own_lowest || fa_on_loan())
 		return;
 	for (unsigned i = 0; i < FA_OWN_COUNT; i++) {
-		if (own[i] != fd || fd < 0)
+		if (own[i] != fd)
 			continue;
+		/* libunwind remembers its numbers: without them it may not be called. */
+		if (i >= FA_OWN_UNWIND)
+			fa_site_stop();
 		own[i] = move_high(fd, fd);
 		fa_sys_close(fd);
 		find_lowest();

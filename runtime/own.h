@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The library's own descriptors: at most the log and the statistics file, and
- * only when the operator asked for them. They live at the top of the table, out
- * of the way of the lowest free number, and the program's closes and
+ * The library's own descriptors: at most the log, the statistics file and a pipe
+ * of libunwind's, and only when the operator asked for them. They live at the top of the
+ * table, out of the way of the lowest free number, and the program's closes and
  * duplications go around them.
  */
 #ifndef FA_OWN_H
@@ -10,13 +10,16 @@
 
 #include "runtime.h"
 
-enum fa_own { FA_OWN_LOG, FA_OWN_STATS, FA_OWN_COUNT };
+enum fa_own { FA_OWN_LOG, FA_OWN_STATS, FA_OWN_UNWIND, FA_OWN_UNWIND_END, FA_OWN_COUNT };
 
 /*
  * Opens `path` for appending, at start. "%p" becomes the process id.
  * 0, or a negative errno.
  */
 int fa_own_open(enum fa_own which, const char *path) FA_HIDDEN;
+
+/* Moves `fd` up and keeps it. Its new number, or a negative errno. */
+int fa_own_take(enum fa_own which, int fd) FA_HIDDEN;
 
 /* One write; nothing happens when the file is not open. */
 void fa_own_write(enum fa_own which, const char *text, size_t len) FA_HIDDEN;

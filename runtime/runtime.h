@@ -338,6 +338,9 @@ void fa_storage_shared(bool until_parent_runs) FA_HIDDEN;
 /* The process ends: write the statistics line, once. */
 void fa_process_ends(void) FA_HIDDEN;
 
+/* A pipe was made: libunwind's, while it starts, is moved out of the program's way. */
+void fa_pipe_made(int fds[2]) FA_HIDDEN;
+
 /* Start-up, from the constructor. */
 void fa_process_starts(void) FA_HIDDEN;
 

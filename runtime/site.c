@@ -7,17 +7,43 @@
 
 #include <dlfcn.h>
 
+#include "own.h"
+
 #define FRAMES 16
 
 static int (*backtrace_of)(void **, int);
+
+static bool starting;
 
 FA_HIDDEN bool fa_site_stacks(void)
 {
 	void *lib = dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
 	void *sym = lib ? dlsym(lib, "unw_backtrace") : NULL;
+	void *frame[FRAMES];
 
 	__builtin_memcpy(&backtrace_of, &sym, sizeof(sym));
+	if (backtrace_of) {
+		starting = true;
+		backtrace_of(frame, FRAMES);
+		starting = false;
+	}
 	return backtrace_of;
+}
+
+FA_HIDDEN void fa_site_stop(void)
+{
+	backtrace_of = NULL;
+}
+
+FA_HIDDEN void fa_pipe_made(int fds[2])
+{
+	if (fa_likely(!starting))
+		return;
+	for (int i = 0; i < 2; i++) {
+		fds[i] = fa_own_take(FA_OWN_UNWIND + i, fds[i]);
+		if (fds[i] < 0)
+			fa_site_stop();
+	}
 }
 
 FA_HIDDEN uint64_t fa_site(uint64_t return_address)

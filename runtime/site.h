@@ -11,6 +11,9 @@
 /* At start, before any chroot: finds libunwind. False: it is not there. */
 bool fa_site_stacks(void) FA_HIDDEN;
 
+/* From now on by return address again. */
+void fa_site_stop(void) FA_HIDDEN;
+
 /* The identity of the site with this return address. */
 uint64_t fa_site(uint64_t return_address) FA_HIDDEN;
 

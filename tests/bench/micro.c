@@ -37,15 +37,42 @@ static void do_open_close(void)
 	close(fd);
 }
 
-static void do_fstat(void) { sink += fstat(file, &st); }
-static void do_stat(void) { sink += stat(path, &st); }
-static void do_read(void) { sink += read(file, &byte, 1); }
-static void do_pread(void) { sink += pread(file, &byte, 1, 0); }
-static void do_lseek(void) { sink += lseek(file, 0, SEEK_SET); }
-static void do_fcntl(void) { sink += fcntl(file, F_GETFL); }
-static void do_write(void) { sink += write(null, &byte, 1); }
-static void do_dup_close(void) { close(dup(null)); }
-static void do_close_bad(void) { sink += close(-1); }
+static void do_fstat(void)
+{
+	sink += fstat(file, &st);
+}
+static void do_stat(void)
+{
+	sink += stat(path, &st);
+}
+static void do_read(void)
+{
+	sink += read(file, &byte, 1);
+}
+static void do_pread(void)
+{
+	sink += pread(file, &byte, 1, 0);
+}
+static void do_lseek(void)
+{
+	sink += lseek(file, 0, SEEK_SET);
+}
+static void do_fcntl(void)
+{
+	sink += fcntl(file, F_GETFL);
+}
+static void do_write(void)
+{
+	sink += write(null, &byte, 1);
+}
+static void do_dup_close(void)
+{
+	close(dup(null));
+}
+static void do_close_bad(void)
+{
+	sink += close(-1);
+}
 
 static void do_poll(void)
 {
@@ -60,11 +87,16 @@ static const struct {
 	void (*run)(void);
 	int calls;
 } cases[] = {
-	{ "open+close", do_open_close, 2 }, { "fstat", do_fstat, 1 },
-	{ "stat", do_stat, 1 }, { "read 1 byte", do_read, 1 },
-	{ "pread 1 byte", do_pread, 1 }, { "lseek", do_lseek, 1 },
-	{ "fcntl F_GETFL", do_fcntl, 1 }, { "write 1 byte", do_write, 1 },
-	{ "dup+close", do_dup_close, 2 }, { "close (EBADF)", do_close_bad, 1 },
+	{ "open+close", do_open_close, 2 },
+	{ "fstat", do_fstat, 1 },
+	{ "stat", do_stat, 1 },
+	{ "read 1 byte", do_read, 1 },
+	{ "pread 1 byte", do_pread, 1 },
+	{ "lseek", do_lseek, 1 },
+	{ "fcntl F_GETFL", do_fcntl, 1 },
+	{ "write 1 byte", do_write, 1 },
+	{ "dup+close", do_dup_close, 2 },
+	{ "close (EBADF)", do_close_bad, 1 },
 	{ "poll", do_poll, 1 },
 };
 

@@ -26,8 +26,17 @@ static int (*real_poll)(struct pollfd *, nfds_t, int);
 
 __attribute__((constructor)) static void start(void)
 {
-	FIND(open); FIND(close); FIND(fstat); FIND(stat); FIND(read); FIND(pread);
-	FIND(write); FIND(lseek); FIND(fcntl); FIND(dup); FIND(poll);
+	FIND(open);
+	FIND(close);
+	FIND(fstat);
+	FIND(stat);
+	FIND(read);
+	FIND(pread);
+	FIND(write);
+	FIND(lseek);
+	FIND(fcntl);
+	FIND(dup);
+	FIND(poll);
 }
 
 int open(const char *path, int flags, ...)
@@ -52,12 +61,39 @@ int fcntl(int fd, int cmd, ...)
 	return real_fcntl(fd, cmd, arg);
 }
 
-int close(int fd) { return real_close(fd); }
-int fstat(int fd, struct stat *st) { return real_fstat(fd, st); }
-int stat(const char *restrict path, struct stat *restrict st) { return real_stat(path, st); }
-ssize_t read(int fd, void *buf, size_t n) { return real_read(fd, buf, n); }
-ssize_t pread(int fd, void *buf, size_t n, off_t off) { return real_pread(fd, buf, n, off); }
-ssize_t write(int fd, const void *buf, size_t n) { return real_write(fd, buf, n); }
-off_t lseek(int fd, off_t off, int whence) { return real_lseek(fd, off, whence); }
-int dup(int fd) { return real_dup(fd); }
-int poll(struct pollfd *p, nfds_t n, int timeout) { return real_poll(p, n, timeout); }
+int close(int fd)
+{
+	return real_close(fd);
+}
+int fstat(int fd, struct stat *st)
+{
+	return real_fstat(fd, st);
+}
+int stat(const char *restrict path, struct stat *restrict st)
+{
+	return real_stat(path, st);
+}
+ssize_t read(int fd, void *buf, size_t n)
+{
+	return real_read(fd, buf, n);
+}
+ssize_t pread(int fd, void *buf, size_t n, off_t off)
+{
+	return real_pread(fd, buf, n, off);
+}
+ssize_t write(int fd, const void *buf, size_t n)
+{
+	return real_write(fd, buf, n);
+}
+off_t lseek(int fd, off_t off, int whence)
+{
+	return real_lseek(fd, off, whence);
+}
+int dup(int fd)
+{
+	return real_dup(fd);
+}
+int poll(struct pollfd *p, nfds_t n, int timeout)
+{
+	return real_poll(p, n, timeout);
+}

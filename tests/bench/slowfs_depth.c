@@ -54,7 +54,8 @@ int main(int argc, char **argv)
 
 	if (argc != 4 || (files = atoi(argv[2])) <= 0 || (depth = atoi(argv[3])) <= 0 ||
 	    depth > MAX_DEPTH) {
-		fprintf(stderr, "usage: slowfs_depth DIR FILES DEPTH (at most %d)\n", MAX_DEPTH);
+		fprintf(stderr, "usage: slowfs_depth DIR FILES DEPTH (at most %d)\n",
+			MAX_DEPTH);
 		return 2;
 	}
 	dir = argv[1];
@@ -69,7 +70,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < depth; i++)
 		pthread_join(threads[i], NULL);
 	took = seconds() - start;
-	printf("{\"files\": %d, \"depth\": %d, \"failed\": %d, \"files_per_s\": %.0f}\n", files,
-	       depth, atomic_load(&failed), files / took);
+	printf("{\"files\": %d, \"depth\": %d, \"failed\": %d, \"files_per_s\": %.0f}\n",
+	       files, depth, atomic_load(&failed), files / took);
 	return atomic_load(&failed) != 0;
 }

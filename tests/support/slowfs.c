@@ -27,7 +27,8 @@
 #include <unistd.h>
 
 struct slowfs fs = {
-	.entry_timeout = 1.0, .attr_timeout = 1.0,	/* as libfuse has it */
+	.entry_timeout = 1.0,
+	.attr_timeout = 1.0, /* as libfuse has it */
 	.max_background = 512,
 };
 
@@ -77,22 +78,22 @@ static const struct op {
 #define OPS (sizeof(op_list) / sizeof(op_list[0]))
 
 static const char usage_text[] =
-"usage: slowfs [options] BACKING MOUNTPOINT\n"
-"A pass-through file system that answers late; runs until unmounted or SIGTERM.\n"
-"  --delay-us N         time every request takes, in microseconds (default 2000)\n"
-"  --delay-OP-us N      the same for one operation: lookup, getattr, open, read,\n"
-"                       flush, release, opendir, readdir, create, write, ...\n"
-"  --delay-op OP=N      the same\n"
-"  --entry-timeout SEC  how long the kernel may keep names (default 1.0)\n"
-"  --attr-timeout SEC   how long the kernel may keep attributes (default 1.0)\n"
-"  --max-background N   requests the kernel sends ahead of need (default 512)\n"
-"  --keep-cache         keep cached pages when a file is opened again\n"
-"  --readdirplus        offer attributes together with directory entries\n"
-"  --fail-read N        the Nth read request fails with EIO\n"
-"  --fail-open N        the Nth open request fails with ENOENT\n"
-"  --short-read N       the Nth read request gives half of what it should\n"
-"  --counts FILE        write requests by operation there, as JSON, at the end\n"
-"                       and on SIGUSR1\n";
+	"usage: slowfs [options] BACKING MOUNTPOINT\n"
+	"A pass-through file system that answers late; runs until unmounted or SIGTERM.\n"
+	"  --delay-us N         time every request takes, in microseconds (default 2000)\n"
+	"  --delay-OP-us N      the same for one operation: lookup, getattr, open, read,\n"
+	"                       flush, release, opendir, readdir, create, write, ...\n"
+	"  --delay-op OP=N      the same\n"
+	"  --entry-timeout SEC  how long the kernel may keep names (default 1.0)\n"
+	"  --attr-timeout SEC   how long the kernel may keep attributes (default 1.0)\n"
+	"  --max-background N   requests the kernel sends ahead of need (default 512)\n"
+	"  --keep-cache         keep cached pages when a file is opened again\n"
+	"  --readdirplus        offer attributes together with directory entries\n"
+	"  --fail-read N        the Nth read request fails with EIO\n"
+	"  --fail-open N        the Nth open request fails with ENOENT\n"
+	"  --short-read N       the Nth read request gives half of what it should\n"
+	"  --counts FILE        write requests by operation there, as JSON, at the end\n"
+	"                       and on SIGUSR1\n";
 
 static volatile sig_atomic_t stop_wanted, counts_wanted;
 
@@ -100,8 +101,7 @@ static volatile sig_atomic_t stop_wanted, counts_wanted;
 static uint32_t current_op;
 static uint64_t arrived;
 
-__attribute__((format(printf, 1, 2), noreturn))
-static void die(const char *format, ...)
+__attribute__((format(printf, 1, 2), noreturn)) static void die(const char *format, ...)
 {
 	va_list ap;
 
@@ -147,7 +147,8 @@ static const struct op *find_op(const char *name, size_t len)
 
 #define MAX_DELAY_US 60000000ul
 
-static void delay_option(const char *option, const char *name, size_t len, const char *value)
+static void delay_option(const char *option, const char *name, size_t len,
+			 const char *value)
 {
 	const struct op *op = find_op(name, len);
 
@@ -174,17 +175,34 @@ static void delay_all(const char *arg)
 }
 
 enum {
-	O_DELAY = 256, O_DELAY_OP, O_ENTRY, O_ATTR, O_BACKGROUND, O_KEEP, O_PLUS, O_FAIL_READ,
-	O_FAIL_OPEN, O_SHORT, O_COUNTS, O_HELP, O_DELAY_ONE /* + index into op_list */
+	O_DELAY = 256,
+	O_DELAY_OP,
+	O_ENTRY,
+	O_ATTR,
+	O_BACKGROUND,
+	O_KEEP,
+	O_PLUS,
+	O_FAIL_READ,
+	O_FAIL_OPEN,
+	O_SHORT,
+	O_COUNTS,
+	O_HELP,
+	O_DELAY_ONE /* + index into op_list */
 };
 
 static const struct option fixed_options[] = {
-	{ "delay-us", 1, NULL, O_DELAY }, { "delay-op", 1, NULL, O_DELAY_OP },
-	{ "entry-timeout", 1, NULL, O_ENTRY }, { "attr-timeout", 1, NULL, O_ATTR },
-	{ "max-background", 1, NULL, O_BACKGROUND }, { "keep-cache", 0, NULL, O_KEEP },
-	{ "readdirplus", 0, NULL, O_PLUS }, { "fail-read", 1, NULL, O_FAIL_READ },
-	{ "fail-open", 1, NULL, O_FAIL_OPEN }, { "short-read", 1, NULL, O_SHORT },
-	{ "counts", 1, NULL, O_COUNTS }, { "help", 0, NULL, O_HELP },
+	{ "delay-us", 1, NULL, O_DELAY },
+	{ "delay-op", 1, NULL, O_DELAY_OP },
+	{ "entry-timeout", 1, NULL, O_ENTRY },
+	{ "attr-timeout", 1, NULL, O_ATTR },
+	{ "max-background", 1, NULL, O_BACKGROUND },
+	{ "keep-cache", 0, NULL, O_KEEP },
+	{ "readdirplus", 0, NULL, O_PLUS },
+	{ "fail-read", 1, NULL, O_FAIL_READ },
+	{ "fail-open", 1, NULL, O_FAIL_OPEN },
+	{ "short-read", 1, NULL, O_SHORT },
+	{ "counts", 1, NULL, O_COUNTS },
+	{ "help", 0, NULL, O_HELP },
 };
 
 #define FIXED (sizeof(fixed_options) / sizeof(fixed_options[0]))
@@ -203,24 +221,43 @@ static void all_options(struct option *o, char names[][40])
 static void one_option(int c, const char *name, const char *arg)
 {
 	switch (c) {
-	case O_DELAY: break;	/* done in a first pass, so that order does not matter */
-	case O_DELAY_OP: delay_op(arg); break;
-	case O_ENTRY: fs.entry_timeout = seconds(name, arg); break;
-	case O_ATTR: fs.attr_timeout = seconds(name, arg); break;
+	case O_DELAY:
+		break; /* done in a first pass, so that order does not matter */
+	case O_DELAY_OP:
+		delay_op(arg);
+		break;
+	case O_ENTRY:
+		fs.entry_timeout = seconds(name, arg);
+		break;
+	case O_ATTR:
+		fs.attr_timeout = seconds(name, arg);
+		break;
 	case O_BACKGROUND:
 		fs.max_background = (unsigned int)number(name, arg, 65535);
 		break;
-	case O_KEEP: fs.keep_cache = true; break;
-	case O_PLUS: fs.readdirplus = true; break;
-	case O_FAIL_READ: fs.fail_read = number(name, arg, ULONG_MAX); break;
-	case O_FAIL_OPEN: fs.fail_open = number(name, arg, ULONG_MAX); break;
-	case O_SHORT: fs.short_read = number(name, arg, ULONG_MAX); break;
-	case O_COUNTS: fs.counts_file = arg; break;
+	case O_KEEP:
+		fs.keep_cache = true;
+		break;
+	case O_PLUS:
+		fs.readdirplus = true;
+		break;
+	case O_FAIL_READ:
+		fs.fail_read = number(name, arg, ULONG_MAX);
+		break;
+	case O_FAIL_OPEN:
+		fs.fail_open = number(name, arg, ULONG_MAX);
+		break;
+	case O_SHORT:
+		fs.short_read = number(name, arg, ULONG_MAX);
+		break;
+	case O_COUNTS:
+		fs.counts_file = arg;
+		break;
 	case O_HELP:
 		fputs(usage_text, stdout);
 		exit(0);
 	case '?':
-		exit(2);	/* getopt has said why */
+		exit(2); /* getopt has said why */
 	default:
 		delay_option(name, op_list[c - O_DELAY_ONE].name,
 			     strlen(op_list[c - O_DELAY_ONE].name), arg);
@@ -234,15 +271,16 @@ static void parse_options(int argc, char **argv)
 	int c, index = 0;
 
 	all_options(options, names);
-	argv[0] = (char[]){ "slowfs" };		/* for getopt's messages */
+	argv[0] = (char[]){ "slowfs" }; /* for getopt's messages */
 	delay_all("2000");
 	for (int pass = 0; pass < 2; pass++) {
-		char *copy[argc + 1];	/* getopt reorders what it is given */
+		char *copy[argc + 1]; /* getopt reorders what it is given */
 
 		memcpy(copy, argv, sizeof(copy));
-		optind = 0;	/* GNU: start anew */
+		optind = 0; /* GNU: start anew */
 		opterr = pass;
-		while ((c = getopt_long(argc, pass ? argv : copy, "", options, &index)) != -1)
+		while ((c = getopt_long(argc, pass ? argv : copy, "", options, &index)) !=
+		       -1)
 			if (pass == 0 && c == O_DELAY)
 				delay_all(optarg);
 			else if (pass == 1)
@@ -389,7 +427,8 @@ static void loop(struct fuse_session *se, const sigset_t *while_waiting)
 		delay_send(p.fd, now);
 		next = delay_next();
 		wait = next > now ? next - now : 0;
-		ts = (struct timespec){ (time_t)(wait / 1000000000u), (long)(wait % 1000000000u) };
+		ts = (struct timespec){ (time_t)(wait / 1000000000u),
+					(long)(wait % 1000000000u) };
 		n = ppoll(&p, 1, next == UINT64_MAX ? NULL : &ts, while_waiting);
 		if (counts_wanted) {
 			counts_wanted = 0;
@@ -410,8 +449,9 @@ static struct fuse_session *mount_it(void)
 	struct fuse_session *se;
 
 	if (fuse_opt_add_arg(&args, "slowfs") ||
-	    fuse_opt_add_arg(&args, fs.root ? "-odefault_permissions,fsname=slowfs,allow_other"
-					    : "-odefault_permissions,fsname=slowfs"))
+	    fuse_opt_add_arg(&args,
+			     fs.root ? "-odefault_permissions,fsname=slowfs,allow_other"
+				     : "-odefault_permissions,fsname=slowfs"))
 		die("out of memory");
 	se = fuse_session_new(&args, fs.readdirplus ? &slowfs_ops_plus : &slowfs_ops,
 			      sizeof(slowfs_ops), NULL);

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 struct reply {
-	uint64_t due, seq;	/* seq keeps equal times in their order */
+	uint64_t due, seq; /* seq keeps equal times in their order */
 	size_t len;
 	unsigned char data[];
 };

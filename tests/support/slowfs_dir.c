@@ -14,7 +14,7 @@
 
 struct dir {
 	DIR *stream;
-	struct dirent *kept;	/* read, but did not fit the last reply */
+	struct dirent *kept; /* read, but did not fit the last reply */
 	off_t offset;
 };
 
@@ -107,13 +107,13 @@ static void read_directory(fuse_req_t req, fuse_ino_t ino, size_t size, off_t of
 }
 
 void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
-		       struct fuse_file_info *fi)
+		struct fuse_file_info *fi)
 {
 	read_directory(req, ino, size, off, fi, false);
 }
 
 void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
-			   struct fuse_file_info *fi)
+		    struct fuse_file_info *fi)
 {
 	read_directory(req, ino, size, off, fi, true);
 }
@@ -128,8 +128,7 @@ void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	fuse_reply_err(req, 0);
 }
 
-void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync,
-			struct fuse_file_info *fi)
+void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
 	int fd = dirfd(get_dir(fi)->stream);
 

@@ -99,8 +99,10 @@ int inode_lookup(fuse_ino_t parent, const char *name, struct fuse_entry_param *e
 			close(fd);
 			return -ENOMEM;
 		}
-		*i = (struct inode){ .next = *head, .fd = fd,
-				     .dev = e->attr.st_dev, .ino = e->attr.st_ino };
+		*i = (struct inode){ .next = *head,
+				     .fd = fd,
+				     .dev = e->attr.st_dev,
+				     .ino = e->attr.st_ino };
 		*head = i;
 	}
 	i->lookups++;

@@ -110,7 +110,8 @@ static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 	reply_made(req, parent, name, mkdirat(inode_fd(parent), name, mode));
 }
 
-static void op_symlink(fuse_req_t req, const char *link, fuse_ino_t parent, const char *name)
+static void op_symlink(fuse_req_t req, const char *link, fuse_ino_t parent,
+		       const char *name)
 {
 	reply_made(req, parent, name, symlinkat(link, inode_fd(parent), name));
 }
@@ -132,7 +133,8 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 				    flags));
 }
 
-static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent, const char *newname)
+static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent,
+		    const char *newname)
 {
 	char path[64];
 
@@ -156,7 +158,8 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 		fuse_reply_attr(req, &st, fs.attr_timeout);
 }
 
-static struct timespec wanted_time(const struct timespec *t, int to_set, int set, int set_now)
+static struct timespec wanted_time(const struct timespec *t, int to_set, int set,
+				   int set_now)
 {
 	if (to_set & set_now)
 		return (struct timespec){ .tv_nsec = UTIME_NOW };
@@ -351,8 +354,8 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	fuse_reply_buf(req, buf, (size_t)n);
 }
 
-static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off,
-		     struct fuse_file_info *fi)
+static void op_write(fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size,
+		     off_t off, struct fuse_file_info *fi)
 {
 	ssize_t n = pwrite((int)fi->fh, buf, size, off);
 
@@ -376,7 +379,8 @@ static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 	fuse_reply_err(req, 0);
 }
 
-static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
+static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync,
+		     struct fuse_file_info *fi)
 {
 	(void)ino;
 	reply_result(req, datasync ? fdatasync((int)fi->fh) : fsync((int)fi->fh));
@@ -416,18 +420,19 @@ static void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t off_in,
 		fuse_reply_write(req, (size_t)n);
 }
 
-#define COMMON_OPS \
-	.init = op_init, .lookup = op_lookup, .forget = op_forget, \
+#define COMMON_OPS                                                                     \
+	.init = op_init, .lookup = op_lookup, .forget = op_forget,                     \
 	.forget_multi = op_forget_multi, .getattr = op_getattr, .setattr = op_setattr, \
-	.readlink = op_readlink, .mknod = op_mknod, .mkdir = op_mkdir, \
-	.unlink = op_unlink, .rmdir = op_rmdir, .symlink = op_symlink, \
-	.rename = op_rename, .link = op_link, .open = op_open, .create = op_create, \
-	.read = op_read, .write = op_write, .flush = op_flush, .release = op_release, \
-	.fsync = op_fsync, .fallocate = op_fallocate, .lseek = op_lseek, \
-	.copy_file_range = op_copy_file_range, .opendir = op_opendir, \
-	.readdir = op_readdir, .releasedir = op_releasedir, .fsyncdir = op_fsyncdir, \
-	.statfs = op_statfs, .setxattr = op_setxattr, .getxattr = op_getxattr, \
+	.readlink = op_readlink, .mknod = op_mknod, .mkdir = op_mkdir,                 \
+	.unlink = op_unlink, .rmdir = op_rmdir, .symlink = op_symlink,                 \
+	.rename = op_rename, .link = op_link, .open = op_open, .create = op_create,    \
+	.read = op_read, .write = op_write, .flush = op_flush, .release = op_release,  \
+	.fsync = op_fsync, .fallocate = op_fallocate, .lseek = op_lseek,               \
+	.copy_file_range = op_copy_file_range, .opendir = op_opendir,                  \
+	.readdir = op_readdir, .releasedir = op_releasedir, .fsyncdir = op_fsyncdir,   \
+	.statfs = op_statfs, .setxattr = op_setxattr, .getxattr = op_getxattr,         \
 	.listxattr = op_listxattr, .removexattr = op_removexattr
 
 const struct fuse_lowlevel_ops slowfs_ops = { COMMON_OPS };
-const struct fuse_lowlevel_ops slowfs_ops_plus = { COMMON_OPS, .readdirplus = op_readdirplus };
+const struct fuse_lowlevel_ops slowfs_ops_plus = { COMMON_OPS,
+						   .readdirplus = op_readdirplus };

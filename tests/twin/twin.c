@@ -86,8 +86,10 @@ static int put_log(unsigned long seed)
 	size_t n;
 	const char *text = log_text(&n);
 	char head[64];
-	int fd = args.log ? real.open(args.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)
-			  : 1, bad;
+	int fd = args.log ? real.open(args.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
+				      0644)
+			  : 1,
+	    bad;
 
 	snprintf(head, sizeof(head), "=== seed %lu\n", seed);
 	bad = fd < 0 || real.write(fd, head, strlen(head)) < 0;
@@ -132,15 +134,20 @@ static int one(unsigned long seed, const sigset_t *mask, const sigset_t *chld)
 static void usage(void)
 {
 	fputs("usage: twin --dir DIR [--backing DIR] [--seed N | --seeds A-B] [--calls N]"
-	      " [--log FILE]\n", stderr);
+	      " [--log FILE]\n",
+	      stderr);
 	exit(2);
 }
 
 static void parse(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "dir", 1, NULL, 'd' }, { "backing", 1, NULL, 'b' }, { "seed", 1, NULL, 's' },
-		{ "seeds", 1, NULL, 's' }, { "calls", 1, NULL, 'c' }, { "log", 1, NULL, 'l' },
+		{ "dir", 1, NULL, 'd' },
+		{ "backing", 1, NULL, 'b' },
+		{ "seed", 1, NULL, 's' },
+		{ "seeds", 1, NULL, 's' },
+		{ "calls", 1, NULL, 'c' },
+		{ "log", 1, NULL, 'l' },
 		{ 0 },
 	};
 	char resolved[PATH_MAX];
@@ -184,7 +191,8 @@ int main(int argc, char **argv)
 	 * nothing would leave half of the errors untested. */
 	if (!getuid() || !geteuid()) {
 		fputs("twin: will not run as root; use setpriv --reuid=65534 --regid=65534"
-		      " --clear-groups\n", stderr);
+		      " --clear-groups\n",
+		      stderr);
 		return 2;
 	}
 	if (real_find() || log_make())

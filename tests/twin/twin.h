@@ -17,18 +17,19 @@
 #include <sys/types.h>
 
 #define BUF_SIZE (2u << 20)
-#define FD_MAX	 256	/* RLIMIT_NOFILE of a program */
-#define FD_LOOK	 64	/* descriptors below are chosen from, and dumped at the end */
-#define ERRNO_BEFORE 77 /* what errno holds before each call, to see that it is left alone */
+#define FD_MAX 256 /* RLIMIT_NOFILE of a program */
+#define FD_LOOK 64 /* descriptors below are chosen from, and dumped at the end */
+#define ERRNO_BEFORE \
+	77 /* what errno holds before each call, to see that it is left alone */
 
 struct twin {
 	uint64_t rng;
 	unsigned line;
-	unsigned depth;	   /* 0: the program, 1 and more: its children */
-	unsigned thread;   /* 0, or the number of the thread */
-	bool limited;	   /* few descriptors: who gets the last one depends on timing */
-	char *buf;	   /* BUF_SIZE bytes */
-	const char *top;   /* absolute path of the tree */
+	unsigned depth;	 /* 0: the program, 1 and more: its children */
+	unsigned thread; /* 0, or the number of the thread */
+	bool limited;	 /* few descriptors: who gets the last one depends on timing */
+	char *buf;	 /* BUF_SIZE bytes */
+	const char *top; /* absolute path of the tree */
 };
 
 /* twin_log.c: a log in shared memory, so that it needs no descriptor and children and
@@ -96,8 +97,8 @@ void tree_remove(const char *top);
 #define FILES 7
 extern const char *const file_names[FILES];
 const char *any_path(struct twin *t);
-const char *good_path(struct twin *t);	/* a readable regular file, mostly */
-const char *new_path(struct twin *t);	/* something to make or replace */
+const char *good_path(struct twin *t); /* a readable regular file, mostly */
+const char *new_path(struct twin *t);  /* something to make or replace */
 const char *path_text(struct twin *t, const char *path);
 bool names_fifo(const char *path);
 /* Random changes must never reach anything else on the machine. */
@@ -108,15 +109,15 @@ int any_flags(struct twin *t);
 
 /* The calls: each makes one or a few and logs them. */
 typedef void twin_op(struct twin *t);
-twin_op op_open, op_stat, op_fstat, op_list;			/* twin_open.c */
-twin_op op_read, op_write, op_lseek, op_map;			/* twin_io.c */
-twin_op op_close, op_dup, op_fcntl, op_high, op_range;		/* twin_fd.c */
-twin_op op_sendfile, op_copy, op_pair, op_serve;		/* twin_send.c */
-twin_op op_names, op_chdir, op_size;				/* twin_fs.c */
-twin_op op_fork, op_vfork, op_limit, op_lock;			/* twin_proc.c */
-twin_op op_signal, op_timer;					/* twin_signal.c */
-twin_op op_turns, op_together;					/* twin_threads.c */
-twin_op op_scan;						/* twin_scan.c */
+twin_op op_open, op_stat, op_fstat, op_list;	       /* twin_open.c */
+twin_op op_read, op_write, op_lseek, op_map;	       /* twin_io.c */
+twin_op op_close, op_dup, op_fcntl, op_high, op_range; /* twin_fd.c */
+twin_op op_sendfile, op_copy, op_pair, op_serve;       /* twin_send.c */
+twin_op op_names, op_chdir, op_size;		       /* twin_fs.c */
+twin_op op_fork, op_vfork, op_limit, op_lock;	       /* twin_proc.c */
+twin_op op_signal, op_timer;			       /* twin_signal.c */
+twin_op op_turns, op_together;			       /* twin_threads.c */
+twin_op op_scan;				       /* twin_scan.c */
 int open_somehow(struct twin *t, int dirfd, const char *path, int flags);
 int stat_somehow(struct twin *t, int dirfd, const char *path, struct stat *st);
 int close_somehow(struct twin *t, int fd);
@@ -125,7 +126,7 @@ void send_somewhere(struct twin *t, int fd);
 void change_something(struct twin *t, const char *path);
 /* twin_program.c */
 void program(struct twin *t, unsigned calls);
-void calm_call(struct twin *t);	/* one that starts no thread, child or signal */
+void calm_call(struct twin *t); /* one that starts no thread, child or signal */
 void say_descriptors(struct twin *t);
 
 #endif

@@ -63,7 +63,8 @@ void op_dup(struct twin *t)
 /* Sockets and pipes stay non-blocking, or a later read would never end. */
 static int settable_flags(struct twin *t, int fd)
 {
-	static const int flags[] = { 0, O_NONBLOCK, O_APPEND, O_NONBLOCK | O_APPEND, O_NOATIME };
+	static const int flags[] = { 0, O_NONBLOCK, O_APPEND, O_NONBLOCK | O_APPEND,
+				     O_NOATIME };
 	struct stat st;
 	int f = flags[below(t, 5)];
 
@@ -83,8 +84,10 @@ static bool lockable(int fd)
 static void op_record_lock(struct twin *t, int fd)
 {
 	struct flock l = {
-		.l_type = (short)below(t, 3), .l_whence = SEEK_SET,
-		.l_start = below(t, 100), .l_len = below(t, 100),
+		.l_type = (short)below(t, 3),
+		.l_whence = SEEK_SET,
+		.l_start = below(t, 100),
+		.l_len = below(t, 100),
 	};
 
 	if (one_in(t, 3))
@@ -114,7 +117,8 @@ void op_fcntl(struct twin *t)
 		DID(t, fcntl(fd, F_SETFD, flags), "F_SETFD %d %d", fd, flags);
 		break;
 	case 4:
-		DID(t, flock(fd, LOCK_NB | (one_in(t, 2) ? LOCK_SH : LOCK_UN)), "flock %d", fd);
+		DID(t, flock(fd, LOCK_NB | (one_in(t, 2) ? LOCK_SH : LOCK_UN)), "flock %d",
+		    fd);
 		break;
 	case 5:
 		DID(t, fcntl(fd, 12345, 0), "fcntl %d nonsense", fd);
@@ -134,7 +138,8 @@ void op_high(struct twin *t)
 		int known = fstat(fd, &st), closed = one_in(t, 6) ? close(fd) : -2;
 
 		if (flags >= 0 || known >= 0 || closed >= 0)
-			say(t, "high %d flags %ld fstat %d close %d", fd, flags, known, closed);
+			say(t, "high %d flags %ld fstat %d close %d", fd, flags, known,
+			    closed);
 	}
 }
 
@@ -147,8 +152,8 @@ void op_range(struct twin *t)
 		DID(t, close_range(first, last, 0), "close_range %u %u", first, last);
 		break;
 	case 1:
-		DID(t, close_range(first, ~0u, CLOSE_RANGE_CLOEXEC), "close_range %u on exec",
-		    first);
+		DID(t, close_range(first, ~0u, CLOSE_RANGE_CLOEXEC),
+		    "close_range %u on exec", first);
 		break;
 	case 2:
 		DID(t, close_range(last, first, 0), "close_range %u %u", last, first);

@@ -23,8 +23,9 @@ static void rename_somehow(struct twin *t, const char *from, const char *to)
 		DID(t, renameat(AT_FDCWD, from, AT_FDCWD, to), "renameat %s %s", a, b);
 		break;
 	default:
-		DID(t, renameat2(AT_FDCWD, from, AT_FDCWD, to,
-				 one_in(t, 2) ? RENAME_EXCHANGE : RENAME_NOREPLACE),
+		DID(t,
+		    renameat2(AT_FDCWD, from, AT_FDCWD, to,
+			      one_in(t, 2) ? RENAME_EXCHANGE : RENAME_NOREPLACE),
 		    "renameat2 %s %s", a, b);
 	}
 }
@@ -41,8 +42,8 @@ void op_names(struct twin *t)
 		DID(t, unlink(path), "unlink %s", name);
 		break;
 	case 2:
-		DID(t, unlinkat(AT_FDCWD, path, one_in(t, 2) ? AT_REMOVEDIR : 0), "unlinkat %s",
-		    name);
+		DID(t, unlinkat(AT_FDCWD, path, one_in(t, 2) ? AT_REMOVEDIR : 0),
+		    "unlinkat %s", name);
 		break;
 	case 3:
 		DID(t, link(from, path), "link %s %s", path_text(t, from), name);
@@ -63,7 +64,9 @@ void op_names(struct twin *t)
 
 void op_chdir(struct twin *t)
 {
-	static const char *const dirs[] = { "d1", "d1/d2", "empty", "missing", "f1", "dlink" };
+	static const char *const dirs[] = {
+		"d1", "d1/d2", "empty", "missing", "f1", "dlink"
+	};
 	const char *path = dirs[below(t, 6)];
 	int fd;
 
@@ -88,7 +91,8 @@ void op_size(struct twin *t)
 
 	switch (below(t, 3)) {
 	case 0:
-		DID(t, truncate(path, size), "truncate %s %ld", path_text(t, path), (long)size);
+		DID(t, truncate(path, size), "truncate %s %ld", path_text(t, path),
+		    (long)size);
 		break;
 	case 1:
 		DID(t, truncate64(path, size), "truncate64 %s %ld", path_text(t, path),
@@ -180,8 +184,8 @@ void change_something(struct twin *t, const char *path)
 		open, write, close, rename, unlink, symlink, truncate, mkdir,
 	};
 	const struct hand hidden = {
-		real.open, real.write, real.close, real.rename, real.unlink, real.symlink,
-		real.truncate, real.mkdir,
+		real.open,   real.write,   real.close,	  real.rename,
+		real.unlink, real.symlink, real.truncate, real.mkdir,
 	};
 	unsigned how = below(t, 9), who = below(t, 3);
 	size_t n = 1 + below(t, 2999);

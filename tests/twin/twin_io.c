@@ -18,15 +18,16 @@ ssize_t __pread64_chk(int fd, void *buf, size_t n, off64_t offset, size_t room);
 
 static size_t any_size(struct twin *t)
 {
-	static const size_t sizes[] = { 0, 1, 100, 4095, 4096, 4097, 65536, 131072, BUF_SIZE - 64 };
+	static const size_t sizes[] = { 0,    1,     100,    4095,	   4096,
+					4097, 65536, 131072, BUF_SIZE - 64 };
 
 	return sizes[below(t, sizeof(sizes) / sizeof(sizes[0]))];
 }
 
 static off_t any_offset(struct twin *t)
 {
-	static const off_t offsets[] = { 0, 0, 1, 4095, 4096, 99999, 100000, 65536, 1 << 20,
-					 5000000, -1 };
+	static const off_t offsets[] = { 0,	 0,	1,	 4095,	  4096, 99999,
+					 100000, 65536, 1 << 20, 5000000, -1 };
 
 	return offsets[below(t, sizeof(offsets) / sizeof(offsets[0]))];
 }
@@ -48,7 +49,8 @@ static ssize_t read_at(struct twin *t, int fd, size_t n)
 	switch (below(t, 7)) {
 	case 0:
 	case 1:
-		return DID(t, pread(fd, t->buf, n, at), "pread %d %zu at %ld", fd, n, (long)at);
+		return DID(t, pread(fd, t->buf, n, at), "pread %d %zu at %ld", fd, n,
+			   (long)at);
 	case 2:
 		return DID(t, pread64(fd, t->buf, n, at), "pread64 %d %zu at %ld", fd, n,
 			   (long)at);
@@ -134,16 +136,16 @@ void op_write(struct twin *t)
 		DID(t, writev(fd, two_parts(t, n, v), 2), "writev %d %zu", fd, n);
 		break;
 	default:
-		DID(t, pwritev(fd, two_parts(t, n, v), 2, at), "pwritev %d %zu at %ld", fd, n,
-		    (long)at);
+		DID(t, pwritev(fd, two_parts(t, n, v), 2, at), "pwritev %d %zu at %ld", fd,
+		    n, (long)at);
 	}
 	say_fd(t, fd);
 }
 
 void op_lseek(struct twin *t)
 {
-	static const int whences[] = { SEEK_SET, SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA,
-				       SEEK_HOLE, 99 };
+	static const int whences[] = { SEEK_SET,  SEEK_SET,  SEEK_CUR, SEEK_END,
+				       SEEK_DATA, SEEK_HOLE, 99 };
 	int fd = any_fd(t), whence = whences[below(t, 7)];
 	off_t to = any_offset(t);
 	struct stat st;

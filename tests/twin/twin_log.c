@@ -15,7 +15,7 @@
 static struct log {
 	_Atomic size_t used;
 	char text[LOG_SIZE];
-} *shared;
+} * shared;
 
 int log_make(void)
 {
@@ -42,8 +42,8 @@ const char *log_text(size_t *len)
 static void put(struct twin *t, const char *text)
 {
 	char line[1200];
-	int n = snprintf(line, sizeof(line), "%u.%u.%u %s\n", t->depth, t->thread, t->line++,
-			 text);
+	int n = snprintf(line, sizeof(line), "%u.%u.%u %s\n", t->depth, t->thread,
+			 t->line++, text);
 	size_t len = (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1;
 	size_t at = shared->used;
 

@@ -17,10 +17,12 @@ const char *const file_names[FILES] = {
 };
 
 static const char *const more_names[] = {
-	"f0", "link", "link2", "hard", "d1/f4096", "d1/f100k", "d1/d2/f1", "dlink/f4095",
-	"d1/up", "./f4096", "d1/../f1", "d1//f4095", "dangling", "loop1", "loop2", "d1", "dlink",
-	".", "/dev/null", "unreadable", "writeonly", "closed/f1", "f4096/", "d1/",
-	"f1/x", "missing", "missing/x", "fifo", "empty", "made1", "made2", "d1/made3", "", "script",
+	"f0",	     "link",	    "link2",	 "hard",      "d1/f4096", "d1/f100k",
+	"d1/d2/f1",  "dlink/f4095", "d1/up",	 "./f4096",   "d1/../f1", "d1//f4095",
+	"dangling",  "loop1",	    "loop2",	 "d1",	      "dlink",	  ".",
+	"/dev/null", "unreadable",  "writeonly", "closed/f1", "f4096/",	  "d1/",
+	"f1/x",	     "missing",	    "missing/x", "fifo",      "empty",	  "made1",
+	"made2",     "d1/made3",    "",		 "script",
 };
 
 /* A string that ends where memory ends: whoever reads on, faults. */
@@ -30,8 +32,8 @@ static char *at_the_edge(const char *text)
 	size_t len = strlen(text) + 1;
 
 	if (!pages) {
-		pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			     -1, 0);
+		pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (pages == MAP_FAILED || mprotect(pages + 4096, 4096, PROT_NONE))
 			abort();
 	}
@@ -101,8 +103,9 @@ const char *any_path(struct twin *t)
 const char *new_path(struct twin *t)
 {
 	static const char *const names[] = {
-		"made1", "made2", "made4", "d1/made3", "f1", "f4096", "link", "empty", "d1",
-		"empty/made5", "f100k", "d1/f4095", "missing/x", "closed/x",
+		"made1", "made2",    "made4",	  "d1/made3", "f1",
+		"f4096", "link",     "empty",	  "d1",	      "empty/made5",
+		"f100k", "d1/f4095", "missing/x", "closed/x",
 	};
 	const char *name = names[below(t, sizeof(names) / sizeof(names[0]))];
 
@@ -125,7 +128,8 @@ bool in_tree(struct twin *t, const char *path)
 {
 	size_t n = strlen(t->top);
 
-	return is_string(path) && (*path != '/' || (!strncmp(path, t->top, n) && path[n] == '/'));
+	return is_string(path) &&
+	       (*path != '/' || (!strncmp(path, t->top, n) && path[n] == '/'));
 }
 
 /* Without what differs from one run to the next. */
@@ -177,10 +181,12 @@ int any_dirfd(struct twin *t, bool *opened)
 
 int any_flags(struct twin *t)
 {
-	static const int ways[] = { O_RDONLY, O_RDONLY, O_RDONLY, O_WRONLY, O_RDWR, O_ACCMODE };
+	static const int ways[] = { O_RDONLY, O_RDONLY, O_RDONLY,
+				    O_WRONLY, O_RDWR,	O_ACCMODE };
 	static const int extra[] = {
-		O_NONBLOCK, O_CLOEXEC, O_NOFOLLOW, O_DIRECTORY, O_APPEND, O_NOCTTY, O_NOATIME,
-		O_CREAT, O_CREAT | O_EXCL, O_TRUNC, O_PATH, O_SYNC, O_LARGEFILE, O_TMPFILE,
+		O_NONBLOCK, O_CLOEXEC, O_NOFOLLOW,  O_DIRECTORY,      O_APPEND,
+		O_NOCTTY,   O_NOATIME, O_CREAT,	    O_CREAT | O_EXCL, O_TRUNC,
+		O_PATH,	    O_SYNC,    O_LARGEFILE, O_TMPFILE,
 	};
 	int flags = ways[below(t, 6)];
 

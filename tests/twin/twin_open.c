@@ -104,8 +104,9 @@ static int stat_at(struct twin *t, int dirfd, const char *p, struct stat *st)
 	if (one_in(t, 4))
 		return stat_x(t, dirfd, p, st);
 	if (one_in(t, 4))
-		return (int)DID(t, ((fxstatat_fn *)old("__fxstatat"))(STAT_VERSION, dirfd, p,
-								     st, flags),
+		return (int)DID(t,
+				((fxstatat_fn *)old("__fxstatat"))(STAT_VERSION, dirfd, p,
+								   st, flags),
 				"__fxstatat %d %s %#x", dirfd, name, flags);
 	if (one_in(t, 2))
 		return (int)DID(t, fstatat64(dirfd, p, (struct stat64 *)st, flags),
@@ -189,7 +190,8 @@ static int fstat_somehow(struct twin *t, int fd, struct stat *st)
 		return (int)DID(t, ((fxstat_fn *)old("__fxstat64"))(STAT_VERSION, fd, st),
 				"__fxstat64 %d", fd);
 	default:
-		return (int)DID(t, fstatat(fd, "", st, AT_EMPTY_PATH), "fstatat %d empty", fd);
+		return (int)DID(t, fstatat(fd, "", st, AT_EMPTY_PATH), "fstatat %d empty",
+				fd);
 	}
 }
 
@@ -224,7 +226,8 @@ void op_list(struct twin *t)
 		const char *path = one_in(t, 2) ? t->top : "d1";
 
 		d = opendir(path);
-		say(t, "opendir %s %s", path_text(t, path), d ? "ok" : strerrorname_np(errno));
+		say(t, "opendir %s %s", path_text(t, path),
+		    d ? "ok" : strerrorname_np(errno));
 	}
 	if (!d)
 		return;

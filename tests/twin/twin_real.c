@@ -31,10 +31,13 @@ int real_find(void)
 		return -1;
 #define FIND(name) find(#name, &real.name)
 	return FIND(open) && FIND(openat) && FIND(read) && FIND(write) && FIND(lseek) &&
-	       FIND(close) && FIND(dup2) && FIND(fcntl) && FIND(fstat) && FIND(lstat) && FIND(stat) &&
-	       FIND(rename) && FIND(unlink) && FIND(link) && FIND(symlink) &&
-	       FIND(truncate) && FIND(chmod) && FIND(mkdir) && FIND(chdir) &&
-	       FIND(rmdir) && FIND(fork) && FIND(_exit) ? 0 : -1;
+			       FIND(close) && FIND(dup2) && FIND(fcntl) && FIND(fstat) &&
+			       FIND(lstat) && FIND(stat) && FIND(rename) && FIND(unlink) &&
+			       FIND(link) && FIND(symlink) && FIND(truncate) &&
+			       FIND(chmod) && FIND(mkdir) && FIND(chdir) && FIND(rmdir) &&
+			       FIND(fork) && FIND(_exit)
+		       ? 0
+		       : -1;
 }
 
 bool real_is_tcp(int fd)

@@ -28,8 +28,9 @@ static void spend_a_descriptor(struct twin *t, bool take)
 /* Between the stat and the open of `path`, which may be replaced by another. */
 static void before_open(struct twin *t, const char **path, int *flags)
 {
-	static const int others[] = { O_NONBLOCK, O_CLOEXEC, O_NOFOLLOW, O_PATH, O_WRONLY,
-				      O_RDWR, O_DIRECTORY, O_RDWR | O_TRUNC, O_NOATIME };
+	static const int others[] = { O_NONBLOCK,  O_CLOEXEC,	     O_NOFOLLOW,
+				      O_PATH,	   O_WRONLY,	     O_RDWR,
+				      O_DIRECTORY, O_RDWR | O_TRUNC, O_NOATIME };
 	struct rlimit rl;
 
 	switch (below(t, 14)) {
@@ -179,11 +180,12 @@ static void scan_by_stat(struct twin *t, const char *path)
 	if (fd >= 0) {
 		say(t, "  flags %#x %d", (unsigned)real.fcntl(fd, F_GETFL),
 		    real.fcntl(fd, F_GETFD));
-		/* Whatever happened since the stat: what it has now is what the path means. */
+		/* Whatever happened since the stat: what it has now is what the path means.
+		 */
 		if (!real.fstat(fd, &now) &&
 		    !(flags & O_NOFOLLOW ? real.lstat : real.stat)(path, &st))
-			say(t, "  same file %d", now.st_ino == st.st_ino &&
-						 now.st_dev == st.st_dev);
+			say(t, "  same file %d",
+			    now.st_ino == st.st_ino && now.st_dev == st.st_dev);
 		if (!fd_waits(fd))
 			use(t, fd);
 		before_close(t, fd);
@@ -225,7 +227,8 @@ static void scan_by_dirfd(struct twin *t, int dirfd, const char *path)
 	if (one_in(t, 6))
 		change_something(t, path);
 	OWN_SITE();
-	fd = (int)DID(t, openat(dirfd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC),
+	fd = (int)DID(t,
+		      openat(dirfd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC),
 		      "scan openat %s", path_text(t, path));
 	if (fd >= 0)
 		use(t, fd);
@@ -248,7 +251,8 @@ static void scan_with_check(struct twin *t, const char *path)
 void op_scan(struct twin *t)
 {
 	unsigned kind = below(t, 6), n = 3 + below(t, 6);
-	int dirfd = kind == 3 ? (int)DID(t, open(t->top, O_RDONLY | O_DIRECTORY), "top") : -1;
+	int dirfd =
+		kind == 3 ? (int)DID(t, open(t->top, O_RDONLY | O_DIRECTORY), "top") : -1;
 
 	for (; n; n--) {
 		const char *path = one_in(t, 10) ? any_path(t) : good_path(t);

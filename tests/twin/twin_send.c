@@ -150,8 +150,8 @@ void op_copy(struct twin *t)
 	}
 	switch (below(t, 4)) {
 	case 0:
-		DID(t, copy_file_range(in, &at, out, &to, n, 0), "copy_file_range %d %d %zu",
-		    in, out, n);
+		DID(t, copy_file_range(in, &at, out, &to, n, 0),
+		    "copy_file_range %d %d %zu", in, out, n);
 		say(t, "  offset arguments %ld %ld", (long)at, (long)to);
 		break;
 	case 1:
@@ -159,12 +159,12 @@ void op_copy(struct twin *t)
 		    "copy_file_range %d %d %zu from here", in, out, n);
 		break;
 	case 2:
-		DID(t, splice(in, NULL, out, NULL, n, SPLICE_F_NONBLOCK), "splice %d %d %zu",
-		    in, out, n);
+		DID(t, splice(in, NULL, out, NULL, n, SPLICE_F_NONBLOCK),
+		    "splice %d %d %zu", in, out, n);
 		break;
 	default:
-		DID(t, sendfile(out, in, one_in(t, 2) ? &at : NULL, n), "sendfile %d to %d %zu",
-		    in, out, n);
+		DID(t, sendfile(out, in, one_in(t, 2) ? &at : NULL, n),
+		    "sendfile %d to %d %zu", in, out, n);
 	}
 	say_fd(t, in);
 	say_fd(t, out);
@@ -178,7 +178,8 @@ void op_pair(struct twin *t)
 	if (one_in(t, 2))
 		DID(t, pipe2(pair, O_NONBLOCK | O_CLOEXEC), "pipe2");
 	else
-		DID(t, socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), "socketpair");
+		DID(t, socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair),
+		    "socketpair");
 	say(t, "  numbers %d %d", pair[0], pair[1]);
 	if (one_in(t, 2)) {
 		DID(t, close(pair[0]), "close %d", pair[0]);
@@ -192,7 +193,8 @@ void op_serve(struct twin *t)
 {
 	static const char header[] = "HTTP/1.0 200 OK\r\n\r\n";
 	const char *path = good_path(t);
-	int fd = open_somehow(t, AT_FDCWD, path, O_RDONLY | (one_in(t, 2) ? O_NONBLOCK : 0));
+	int fd =
+		open_somehow(t, AT_FDCWD, path, O_RDONLY | (one_in(t, 2) ? O_NONBLOCK : 0));
 	struct taker k = { .buf = t->buf };
 	struct stat st = { 0 };
 	pthread_t thread;

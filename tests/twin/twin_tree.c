@@ -22,19 +22,32 @@ static const struct made {
 	long size;
 	mode_t mode;
 } files[] = {
-	{ "f0", 0, 0644 }, { "f1", 1, 0644 }, { "f4095", 4095, 0644 },
-	{ "f4096", 4096, 0644 }, { "f5000", 5000, 0600 }, { "f100k", 100000, 0644 },
-	{ "f1m5", 1536 * 1024, 0644 }, { "unreadable", 4096, 0000 },
-	{ "writeonly", 700, 0222 }, { "readonly", 4097, 0444 }, { "script", 20, 0755 },
-	{ "d1/f0", 0, 0644 }, { "d1/f1", 1, 0644 }, { "d1/f4095", 4095, 0644 },
-	{ "d1/f4096", 3000, 0644 }, { "d1/f100k", 70000, 0644 }, { "d1/d2/f1", 33, 0644 },
-	{ "d1/d2/f4096", 9999, 0644 }, { "closed/f1", 12, 0644 },
+	{ "f0", 0, 0644 },
+	{ "f1", 1, 0644 },
+	{ "f4095", 4095, 0644 },
+	{ "f4096", 4096, 0644 },
+	{ "f5000", 5000, 0600 },
+	{ "f100k", 100000, 0644 },
+	{ "f1m5", 1536 * 1024, 0644 },
+	{ "unreadable", 4096, 0000 },
+	{ "writeonly", 700, 0222 },
+	{ "readonly", 4097, 0444 },
+	{ "script", 20, 0755 },
+	{ "d1/f0", 0, 0644 },
+	{ "d1/f1", 1, 0644 },
+	{ "d1/f4095", 4095, 0644 },
+	{ "d1/f4096", 3000, 0644 },
+	{ "d1/f100k", 70000, 0644 },
+	{ "d1/d2/f1", 33, 0644 },
+	{ "d1/d2/f4096", 9999, 0644 },
+	{ "closed/f1", 12, 0644 },
 };
 
 static int make_file(const char *top, const struct made *m)
 {
 	static char data[1536 * 1024];
-	static const struct timespec old[2] = { { 500000000, 1000 }, { 500000000, 123456000 } };
+	static const struct timespec old[2] = { { 500000000, 1000 },
+						{ 500000000, 123456000 } };
 	char path[PATH_MAX];
 	uint64_t x = hash(m->name, strlen(m->name));
 	int fd;
@@ -59,8 +72,8 @@ static int make_file(const char *top, const struct made *m)
 static int make_links(const char *top)
 {
 	static const char *const list[][2] = {
-		{ "f100k", "link" }, { "link", "link2" }, { "nothing", "dangling" },
-		{ "loop2", "loop1" }, { "loop1", "loop2" }, { "d1", "dlink" },
+		{ "f100k", "link" },	 { "link", "link2" },  { "nothing", "dangling" },
+		{ "loop2", "loop1" },	 { "loop1", "loop2" }, { "d1", "dlink" },
 		{ "../f4096", "d1/up" },
 	};
 	char path[PATH_MAX], target[PATH_MAX], name[256];
@@ -139,8 +152,10 @@ static void say_entry(const char *path, const struct stat *st)
 		return;
 	n = readlink(path, target, sizeof(target) - 1);
 	target[n < 0 ? 0 : n] = 0;
-	say(teller, "tree   to %s", strncmp(target, teller->top, strlen(teller->top))
-		    ? target : target + strlen(teller->top));
+	say(teller, "tree   to %s",
+	    strncmp(target, teller->top, strlen(teller->top))
+		    ? target
+		    : target + strlen(teller->top));
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)

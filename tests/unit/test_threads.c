@@ -114,7 +114,7 @@ static void test_vfork_child_passes_through(void **state)
 	fake_hook(SYS_gettid, other_tid);
 	assert_null(fa_enter());
 	fa_privilege_changes(false); /* setuid of a child that shares our memory */
-	fa_process_ends();	/* and its _exit */
+	fa_process_ends();	     /* and its _exit */
 	assert_false(fa_process->ended);
 	fake_hook(SYS_gettid, NULL);
 	/* The parent runs again: back on the short way. */
