@@ -71,7 +71,7 @@ $(BUILD)/tests/%_preload: tests/%_preload.c
 
 $(BUILD)/tests/%: tests/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -pthread -o $@ $< -Wl,--as-needed -luring -lseccomp
+	$(CC) $(CFLAGS) -pthread -o $@ $< -Wl,--as-needed -luring
 
 programs: $(PROGRAMS)
 
@@ -103,7 +103,7 @@ asan tsan ubsan: SAN = $(if $(filter asan,$@),address,$(if $(filter tsan,$@),thr
 asan tsan ubsan:
 	$(MAKE) BUILD=$(BUILD)/$@ SANITIZE="-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer" unit
 
--include $(shell find $(BUILD)/obj $(BUILD)/unit -type f -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/unit $(BUILD)/tests -type f -name '*.d' 2>/dev/null)
 
 # ---- documents made of the tables ----
 

@@ -138,10 +138,19 @@ void *fa_syscall_gate(long number, long a, long b, long c, long d, long e)
 		if (b == F_SETLK || b == F_SETLKW)
 			fa_locks(true);
 		break;
+	case SYS_flock:
+		fa_locks(false);
+		break;
 	case SYS_chdir:
 	case SYS_fchdir:
 		fa_directory_changes();
 		break;
+#ifdef SYS_unlink
+	case SYS_unlink:
+	case SYS_rmdir:
+	case SYS_rename:
+#endif
+	case SYS_renameat:
 	case SYS_unlinkat:
 	case SYS_renameat2:
 	case SYS_umount2:

@@ -71,6 +71,17 @@ FA_HIDDEN int fa_open_touch(struct fa_call *c)
 	return fd;
 }
 
+/* When to look again. */
+static void looked(struct fa_thread *t, bool waited)
+{
+	if (waited)
+		t->attention = FA_ATTENTION;
+	else if (t->attention)
+		t->attention--;
+	t->h.skip = t->attention ? 0 : FA_SKIP;
+	t->h.tick++;
+}
+
 /* Which file is this? Costs a third of a microsecond, once per open that waited. */
 static bool identify(struct fa_fd *f, int fd, uint64_t *size)
 {
@@ -109,6 +120,7 @@ FA_HIDDEN void fa_opened(struct fa_call *c, int fd)
 	struct fa_fd *f = fd >= 0 ? fa_fd_slot(fd) : NULL;
 	bool waited = ns >= FA_COLD_NS, regular;
 
+	looked(t, waited);
 	if (!f || !fa_busy(t))
 		return;
 	memset(f, 0, sizeof(*f));
@@ -130,7 +142,6 @@ FA_HIDDEN void fa_opened(struct fa_call *c, int fd)
 	}
 	if (*fa_any_cold)
 		learn_lead(t, c, f->site);
-	t->h.tick++;
 	fa_ready(t);
 }
 
@@ -152,14 +163,15 @@ static void start_chain(struct fa_thread *t, struct fa_call *c, uint64_t site,
 
 FA_HIDDEN void fa_statted(struct fa_call *c, const struct fa_seen *seen)
 {
-	uint64_t end = fa_cycles(), site;
+	uint64_t end = fa_cycles(), ns = fa_ns(end - c->start), site;
 	struct fa_thread *t = fa_thread_of(c->t);
 	struct fa_recent *r;
 	uint32_t len;
 
+	looked(t, ns >= FA_COLD_NS);
 	if (!fa_busy(t))
 		return;
-	fa_regime_note(seen->file.dev, FA_STAT, fa_ns(end - c->start));
+	fa_regime_note(seen->file.dev, FA_STAT, ns);
 	if (*fa_any_cold && S_ISREG(seen->mode) && c->path && c->path[0]) {
 		site = fa_site(c->site);
 		r = &t->recent[t->recent_next++ % FA_RECENT];
@@ -168,7 +180,6 @@ FA_HIDDEN void fa_statted(struct fa_call *c, const struct fa_seen *seen)
 		r->when = end;
 		start_chain(t, c, site, seen);
 	}
-	t->h.tick++;
 	fa_ready(t);
 }
 

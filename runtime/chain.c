@@ -214,7 +214,8 @@ FA_HIDDEN void fa_chain_start(struct fa_thread *t, int dirfd, const char *path, 
 	uint32_t len;
 	int got;
 
-	if (fa_process->in_line || fa_ring_need(t) < 0)
+	/* With threads another could remove or unmount what only this one can close. */
+	if (fa_process->in_line || fa_process->threads->next || fa_ring_need(t) < 0)
 		return;
 	sweep(t);
 	if (find(t, dirfd, path, flags))

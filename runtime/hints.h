@@ -17,6 +17,10 @@
 /* A call of this many nanoseconds or more has waited: hot ones take a few µs. */
 #define FA_COLD_NS 100000U
 
+/* Opens and stats that are all looked at after one that waited; then one in SKIP + 1. */
+#define FA_ATTENTION 64U
+#define FA_SKIP 15U
+
 #define FA_WINDOW_MIN (128U << 10)
 #define FA_WINDOW_MAX (1U << 20)
 

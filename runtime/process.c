@@ -51,7 +51,7 @@ static void calibrate(void)
 	if (hz)
 		ns_per_2_32 = (1000000000ULL << 32) / hz;
 	else if (ns > 1000000 && cycles)
-		ns_per_2_32 = (uint64_t)((__uint128_t)ns << 32) / cycles;
+		ns_per_2_32 = (uint64_t)(((__uint128_t)ns << 32) / cycles);
 }
 
 FA_HIDDEN uint64_t fa_ns(uint64_t cycles)
@@ -72,6 +72,7 @@ static void thread_begin(struct fa_thread *t)
 	t->tid = fa_sys_gettid();
 	t->epoch = fa_epoch;
 	t->attr.fd = -1;
+	t->attention = FA_ATTENTION / 4;
 	t->h.word = FA_T_READY;
 }
 
@@ -335,12 +336,15 @@ FA_HIDDEN void fa_drain(void)
 
 FA_HIDDEN void fa_locks(bool posix)
 {
-	struct fa_thread *t = fa_thread_of(fa_enter());
+	struct fa_thread *t;
 
-	if (!posix)
+	if (!posix) {
 		fa_other_locks = true;
+		return;
+	}
 	/* The end of a close takes all POSIX locks of its file away, new ones too. */
-	if (!posix || !t || !fa_busy(t))
+	t = fa_thread_of(fa_enter());
+	if (!t || !fa_busy(t))
 		return;
 	wait_for_closes(t);
 	fa_ready(t);

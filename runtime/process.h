@@ -47,6 +47,7 @@ struct fa_thread {
 	uint64_t closed;       /* cycles, when the last was submitted */
 	struct fa_recent recent[FA_RECENT];
 	unsigned recent_next;
+	unsigned attention;	     /* opens and stats to look at without a pause */
 	unsigned fast_opens;	     /* captured ones that did not wait */
 	struct fa_pattern *patterns; /* all */
 	struct fa_pattern *pattern;  /* the last one counted */

@@ -61,9 +61,9 @@ enum fa_thread_word {
 
 struct fa_thread_head {
 	uint32_t word;
-	uint32_t tick;	 /* opens and stats seen, for sampling */
+	uint32_t skip;	 /* opens and stats to pass by before one is looked at */
 	uint32_t chains; /* chains that an open might adopt */
-	uint32_t unused;
+	uint32_t tick;	 /* opens and stats looked at */
 	uint64_t n[FA_COUNTERS];
 };
 
@@ -155,11 +155,16 @@ static inline struct fa_fd *fa_fd_slot(int fd)
 	return (unsigned)fd < FA_FDS ? &fa_fds[fd] : NULL;
 }
 
-/* While everything is hot one open or stat in 16 is looked at, the first among them. */
+/*
+ * While everything is hot one open or stat in 16 is looked at, and all of the
+ * first ones and for a while after one that waited.
+ */
 static inline uint64_t fa_sample(struct fa_thread_head *t)
 {
-	if (fa_likely(!*fa_any_cold && !fa_capture_all && (t->tick++ & 15)))
+	if (fa_likely(t->skip && !*fa_any_cold && !fa_capture_all)) {
+		t->skip--;
 		return 0;
+	}
 	return fa_cycles();
 }
 

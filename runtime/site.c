@@ -40,7 +40,7 @@ FA_HIDDEN void fa_pipe_made(int fds[2])
 	if (fa_likely(!starting))
 		return;
 	for (int i = 0; i < 2; i++) {
-		fds[i] = fa_own_take(FA_OWN_UNWIND + i, fds[i]);
+		fds[i] = fa_own_take((enum fa_own)(FA_OWN_UNWIND + i), fds[i]);
 		if (fds[i] < 0)
 			fa_site_stop();
 	}

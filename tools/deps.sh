@@ -6,7 +6,7 @@
 set -eu
 
 build="build-essential pkg-config liburing-dev uthash-dev"
-test="libcmocka-dev libunwind8 libfuse3-dev fuse3 libseccomp-dev python3 python3-pytest
+test="libcmocka-dev libunwind8 libfuse3-dev fuse3 python3 python3-pytest
 python3-matplotlib vsftpd nginx-light lighttpd apache2 busybox webfs wrk lftp curl openssl
 strace procps iproute2 acl attr sshfs libfaketime libjemalloc2 eatmydata libcap2-bin"
 lint="clang clang-format clang-tidy libclang-rt-14-dev cppcheck"
@@ -25,7 +25,16 @@ missing=""
 for p in $build $test $lint $cross; do
 	dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
 done
-[ -z "$missing" ] && exit 0
+# Conflicts with vsftpd as a package: unpacked into build/, or its tests are skipped.
+proftpd() {
+	[ -x build/proftpd/usr/sbin/proftpd ] || sh tests/servers/get_proftpd.sh >/dev/null ||
+		echo "deps: no proftpd: its tests will be skipped" >&2
+}
+
+if [ -z "$missing" ]; then
+	proftpd
+	exit 0
+fi
 
 echo "deps: installing:$missing"
 sudo=""
@@ -42,4 +51,5 @@ if [ ! -e $policy ]; then
 	$sudo chmod 755 $policy
 fi
 $sudo apt-get update -qq
-DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $missing
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
+proftpd
