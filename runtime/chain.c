@@ -215,7 +215,7 @@ FA_HIDDEN void fa_chain_start(struct fa_thread *t, int dirfd, const char *path, 
 	int got;
 
 	/* With threads another could remove or unmount what only this one can close. */
-	if (fa_process->in_line || fa_process->threads->next || fa_ring_need(t) < 0)
+	if (fa_process->in_line || fa_threaded() || fa_ring_need(t) < 0)
 		return;
 	sweep(t);
 	if (find(t, dirfd, path, flags))

@@ -229,7 +229,7 @@ FA_HIDDEN void fa_privilege_changes(bool for_good)
 	fa_privileges_changed();
 	if (!t)
 		return;
-	if (for_good && (fa_process->had_ring || fa_process->threads->next))
+	if (for_good && (fa_process->had_ring || fa_threaded()))
 		fa_process->in_line = true;
 	if (!fa_busy(t))
 		return;
@@ -272,7 +272,7 @@ FA_HIDDEN void fa_filter_coming(void)
 				fa_sys_sleep_us(1000);
 			__atomic_store_n(&t->h.word, FA_T_OFF, __ATOMIC_RELEASE);
 		}
-		if (fa_process->threads->next && round == 0)
+		if (fa_threaded() && round == 0)
 			fa_sys_sleep_us(1000);
 	}
 }
@@ -311,7 +311,7 @@ static void wait_for_closes(struct fa_thread *t)
 {
 	unsigned patience = PATIENCE;
 
-	if (fa_process->threads->next)
+	if (fa_threaded())
 		fa_process->in_line = true;
 	quiesce(t, &patience);
 	while (!others_closed(t) && patience) {

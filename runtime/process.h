@@ -72,6 +72,12 @@ extern bool fa_behind_filter FA_HIDDEN; /* inherited: fa_off, but for the last l
 extern int fa_pid FA_HIDDEN;
 extern bool fa_other_locks FA_HIDDEN; /* some that go with the last close of a file */
 
+/* Has any other thread been here? */
+static inline bool fa_threaded(void)
+{
+	return fa_process->threads && fa_process->threads->next;
+}
+
 static inline struct fa_thread *fa_thread_of(struct fa_thread_head *h)
 {
 	return (struct fa_thread *)h;
