@@ -12,8 +12,11 @@
 int fa_close(int fd)
 {
 	struct fa_call c;
-	int r = fa_close_begin(&c, fd, SITE);
+	int r;
 
+	if (fa_likely(fd < fa_own_lowest && fa_pass_fd(fd)))
+		return REAL(close)(fd);
+	r = fa_close_begin(&c, fd, SITE);
 	if (r > 0) {
 		errno = r;
 		r = -1;
@@ -116,6 +119,8 @@ static void note_lock(int cmd)
 		struct fa_call c;                                               \
                                                                                 \
 		note_lock(cmd);                                                 \
+		if (fa_likely(fa_pass_fd(fd)))                                  \
+			return REAL(name)(fd, cmd, arg);                        \
 		fa_use_begin(&c, fd, FA_FCNTL, SITE);                           \
 		return (int)fa_use_end(&c, FA_FCNTL, REAL(name)(fd, cmd, arg)); \
 	} while (0)

@@ -8,6 +8,8 @@
 	do {                                     \
 		struct fa_call c;                \
                                                  \
+		if (fa_likely(fa_pass_fd(fd)))   \
+			return call;             \
 		fa_use_begin(&c, fd, op, SITE);  \
 		return fa_use_end(&c, op, call); \
 	} while (0)

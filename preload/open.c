@@ -7,12 +7,15 @@
 #include "real.h"
 
 /* A chain may have the descriptor already; else the call is made and captured. */
-#define OPEN(dirfd, path, flags, call)                                \
-	do {                                                          \
-		struct fa_call c;                                     \
-		int fd = fa_open_begin(&c, dirfd, path, flags, SITE); \
-                                                                      \
-		return fd >= 0 ? fd : fa_open_end(&c, call);          \
+#define OPEN(dirfd, path, flags, call)                            \
+	do {                                                      \
+		struct fa_call c;                                 \
+		int fd;                                           \
+                                                                  \
+		if (fa_likely(fa_pass_path()))                    \
+			return call;                              \
+		fd = fa_open_begin(&c, dirfd, path, flags, SITE); \
+		return fd >= 0 ? fd : fa_open_end(&c, call);      \
 	} while (0)
 
 int fa_open(const char *path, int flags, unsigned mode)

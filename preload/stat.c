@@ -11,6 +11,8 @@
 	do {                                          \
 		struct fa_call c;                     \
                                                       \
+		if (fa_likely(fa_pass_path()))        \
+			return call;                  \
 		fa_stat_begin(&c, dirfd, path, SITE); \
 		return fa_stat_end(&c, call, st);     \
 	} while (0)
@@ -19,6 +21,8 @@
 	do {                                                \
 		struct fa_call c;                           \
                                                             \
+		if (fa_likely(fa_pass_fd(fd)))              \
+			return call;                        \
 		if (fa_fstat_begin(&c, fd, st, SITE))       \
 			return 0;                           \
 		return (int)fa_use_end(&c, FA_FSTAT, call); \
@@ -89,6 +93,8 @@ int fa_statx(int dirfd, const char *path, int flags, unsigned mask, struct statx
 	struct fa_call c;
 	int r;
 
+	if (fa_likely(fa_pass_path()))
+		return REAL(statx)(dirfd, path, flags, mask, stx);
 	fa_stat_begin(&c, dirfd, path, SITE);
 	r = REAL(statx)(dirfd, path, flags, mask, stx);
 	if (r == 0)

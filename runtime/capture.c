@@ -66,6 +66,7 @@ FA_HIDDEN int fa_open_touch(struct fa_call *c)
 		fa_step(f, FA_OPEN);
 		f->flags = FA_FD_CAPTURED | FA_FD_COLD | FA_FD_WINDOW;
 		learn_lead(t, c, f->site);
+		t->h.looked++;
 	}
 	fa_ready(t);
 	return fd;
@@ -74,6 +75,7 @@ FA_HIDDEN int fa_open_touch(struct fa_call *c)
 /* When to look again. */
 static void looked(struct fa_thread *t, bool waited)
 {
+	t->h.looked++;
 	if (waited)
 		t->attention = FA_ATTENTION;
 	else if (t->attention)
@@ -130,7 +132,7 @@ FA_HIDDEN void fa_opened(struct fa_call *c, int fd)
 	f->opened = end;
 	fa_step(f, FA_OPEN);
 	f->flags = FA_FD_CAPTURED;
-	if (waited || (fa_hints->devices && !(t->fast_opens++ & 7))) {
+	if (waited || (fa_hints->devices && !(t->fast_opens++ & (t->h.skip ? 7 : 63)))) {
 		regular = identify(f, fd, &size);
 		fa_regime_note(f->dev, FA_OPEN, ns);
 		if (waited && regular && reading(c->flags)) {
@@ -153,6 +155,9 @@ static void start_chain(struct fa_thread *t, struct fa_call *c, uint64_t site,
 	struct fa_hint *h = fa_hint_of(site);
 
 	if (!fa_hint_statted(h) || !fa_regime_cold(seen->file.dev, FA_OPEN))
+		return;
+	/* Where names are never cached, looking twice costs what opening ahead gains. */
+	if (fa_regime_cold(seen->file.dev, FA_RECHECK))
 		return;
 	if (fa_options.mode != FA_MODE_AUTO || (t->h.tick & PROBE) == 0 ||
 	    !fa_chain_flags_ok((int)h->oflags))
@@ -208,6 +213,7 @@ FA_HIDDEN void fa_fd_touch(struct fa_call *c, enum fa_op op)
 		c->f = NULL;
 		return;
 	}
+	c->t->looked++;
 	fa_step(c->f, op);
 	c->f->at[op] = c->site;
 	if ((op == FA_READ || op == FA_SENDFILE) && c->f->flags & FA_FD_WINDOW) {
@@ -335,6 +341,7 @@ FA_HIDDEN int fa_close_touch(struct fa_call *c)
 		pthread_testcancel(); /* as the close would */
 	if (!fa_busy(t))
 		return -1;
+	t->h.looked++;
 	fa_step(f, FA_CLOSE);
 	f->at[FA_CLOSE] = c->site;
 	if (flags & FA_FD_WINDOW)

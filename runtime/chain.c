@@ -288,6 +288,7 @@ FA_HIDDEN int fa_chain_adopt(struct fa_thread *t, int dirfd, const char *path, i
 	char copy[FA_CHAIN_PATH + 1];
 	struct fa_chain *c;
 	struct statx stx;
+	uint64_t start;
 	long got;
 	int fd = -1;
 
@@ -299,12 +300,14 @@ FA_HIDDEN int fa_chain_adopt(struct fa_thread *t, int dirfd, const char *path, i
 	c = find(t, dirfd, copy, flags);
 	if (!c)
 		return -1;
+	start = fa_cycles();
 	if (fa_sys_statx(dirfd, path, flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0,
 			 STATX_BASIC_STATS, &t->attr.stx) < 0 ||
 	    !same(&c->file, &t->attr.stx)) {
 		fa_fallback(t, FA_F_stale);
 		goto out;
 	}
+	fa_regime_note(c->file.dev, FA_RECHECK, fa_ns(fa_cycles() - start));
 	if (!opened(t, c))
 		goto out;
 	fd = install(t, (unsigned)(c - t->chain), flags);

@@ -33,8 +33,9 @@ static const char *const fallback_help[FA_FALLBACKS] = {
 #undef FALLBACK
 };
 
-static const char *const op_name[FA_TIMED_OPS] = { "open", "stat", "fstat", "read",
-						   "close" };
+static const char *const op_name[FA_TIMED_OPS] = {
+	"open", "stat", "fstat", "read", "close", "recheck",
+};
 static const char *const mode_name[] = { "auto", "observe", "off" };
 
 FA_HIDDEN void fa_log(const char *what, const char *why)
@@ -74,9 +75,12 @@ static void counters(struct fa_text *t)
 {
 	uint64_t sum[FA_COUNTERS] = { 0 };
 
-	for (struct fa_thread *th = fa_process->threads; th; th = th->next)
+	for (struct fa_thread *th = fa_process->threads; th; th = th->next) {
 		for (unsigned i = 0; i < FA_COUNTERS; i++)
 			sum[i] += __atomic_load_n(&th->h.n[i], __ATOMIC_RELAXED);
+		/* What passes through counts one thing only. */
+		sum[FA_N_passthrough] += th->h.n[FA_N_calls] - th->h.looked;
+	}
 	for (unsigned i = 0; i < FA_COUNTERS; i++) {
 		if (i == FA_N_created)
 			fa_text_str(t, "\"futures\":{");

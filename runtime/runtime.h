@@ -25,13 +25,14 @@ struct statx;
 #define fa_unlikely(x) __builtin_expect(!!(x), 0)
 #define FA_HIDDEN __attribute__((visibility("hidden")))
 
-/* Classes of calls. The first five are timed into the regime. */
+/* Classes of calls. The first ones are timed into the regime. */
 enum fa_op {
 	FA_OPEN,
 	FA_STAT,
 	FA_FSTAT,
 	FA_READ,
 	FA_CLOSE,
+	FA_RECHECK, /* our own look-up of a path before an adoption */
 	FA_TIMED_OPS,
 	FA_SENDFILE = FA_TIMED_OPS,
 	FA_SEEK,
@@ -64,6 +65,7 @@ struct fa_thread_head {
 	uint32_t skip;	 /* opens and stats to pass by before one is looked at */
 	uint32_t chains; /* chains that an open might adopt */
 	uint32_t tick;	 /* opens and stats looked at */
+	uint64_t looked; /* calls looked at: the others passed through */
 	uint64_t n[FA_COUNTERS];
 };
 
@@ -156,16 +158,40 @@ static inline struct fa_fd *fa_fd_slot(int fd)
 }
 
 /*
- * While everything is hot one open or stat in 16 is looked at, and all of the
- * first ones and for a while after one that waited.
+ * May a call on this descriptor go straight through? Then the wrapper ends in a
+ * jump to the real function: a frame of ours would cost a mispredicted return
+ * behind every system call.
  */
-static inline uint64_t fa_sample(struct fa_thread_head *t)
+static inline bool fa_pass_fd(int fd)
 {
-	if (fa_likely(t->skip && !*fa_any_cold && !fa_capture_all)) {
-		t->skip--;
-		return 0;
-	}
-	return fa_cycles();
+	struct fa_thread_head *t = fa_self;
+
+	if (fa_unlikely(fa_off))
+		return true;
+	if (fa_unlikely(!t || t->word != FA_T_READY))
+		return false;
+	if ((unsigned)fd < FA_FDS && fa_unlikely(fa_fds[fd].flags))
+		return false;
+	t->n[FA_N_calls]++;
+	return true;
+}
+
+/*
+ * The same for an open or a stat. While everything is hot one in 16 is looked at,
+ * and all of the first ones and for a while after one that waited.
+ */
+static inline bool fa_pass_path(void)
+{
+	struct fa_thread_head *t = fa_self;
+
+	if (fa_unlikely(fa_off))
+		return true;
+	if (fa_unlikely(!t || t->word != FA_T_READY || t->chains || !t->skip ||
+			*fa_any_cold || fa_capture_all))
+		return false;
+	t->skip--;
+	t->n[FA_N_calls]++;
+	return true;
 }
 
 /*
@@ -182,28 +208,21 @@ static inline int fa_open_begin(struct fa_call *c, int dirfd, const char *path, 
 		c->fd = dirfd;
 		c->path = path;
 		c->flags = flags;
-		if (fa_unlikely(c->t->chains)) {
+		if (c->t->chains) {
 			int fd = fa_open_touch(c);
 
 			if (fd >= 0)
 				return fd;
 		}
-		c->start = fa_sample(c->t);
+		c->start = fa_cycles();
 	}
 	return -1;
 }
 
 static inline int fa_open_end(struct fa_call *c, int fd)
 {
-	if (fa_unlikely(c->start)) {
+	if (c->start)
 		fa_opened(c, fd);
-	} else if (c->t) {
-		struct fa_fd *f = fd >= 0 ? fa_fd_slot(fd) : NULL;
-
-		c->t->n[FA_N_passthrough]++;
-		if (f && fa_unlikely(f->flags))
-			f->flags = 0;
-	}
 	return fd;
 }
 
@@ -216,9 +235,7 @@ static inline void fa_stat_begin(struct fa_call *c, int dirfd, const char *path,
 		c->site = (uintptr_t)site;
 		c->fd = dirfd;
 		c->path = path;
-		c->start = fa_sample(c->t);
-		if (!c->start)
-			c->t->n[FA_N_passthrough]++;
+		c->start = fa_cycles();
 	}
 }
 
@@ -252,7 +269,6 @@ static inline bool fa_fd_begin(struct fa_call *c, int fd, const void *site)
 			c->site = (uintptr_t)site;
 			return true;
 		}
-		c->t->n[FA_N_passthrough]++;
 	}
 	return false;
 }

@@ -172,6 +172,10 @@ static void test_all_keys(void **state)
 	(void)state;
 	for (unsigned i = 0; i < FA_COUNTERS; i++)
 		t->h.n[i] = 100 + i;
+	/* What passed through is what was not looked at. */
+	t->h.n[FA_N_passthrough] = 0;
+	t->h.n[FA_N_calls] = 200;
+	t->h.looked = 200 - (100 + FA_N_passthrough);
 	write_and_parse();
 	get("version");
 	check_is("mode", "auto");
@@ -180,7 +184,7 @@ static void test_all_keys(void **state)
 	check_is("pid", pid);
 	assert_int_equal(sizeof(numbers) / sizeof(*numbers), FA_COUNTERS);
 	for (unsigned i = 0; i < FA_COUNTERS; i++) {
-		snprintf(n, sizeof(n), "%u", 100 + i);
+		snprintf(n, sizeof(n), "%u", i == FA_N_calls ? 200 : 100 + i);
 		check_is(numbers[i], n);
 	}
 	assert_non_null(strstr(line, "\"regimes\":[]"));
