@@ -105,10 +105,7 @@ static void start_window(struct fa_thread *t, struct fa_fd *f, int fd, uint64_t 
 	uint32_t window = fa_hint_window(h, size);
 
 	fa_hint_opened(h);
-	for (uint32_t at = 0; at < window; at += FA_WINDOW_STEP)
-		if (fa_sys_fadvise(fd, at, FA_WINDOW_STEP, POSIX_FADV_WILLNEED) < 0)
-			return;
-	if (!window)
+	if (!fa_window(fd, 0, window))
 		return;
 	f->flags |= FA_FD_WINDOW;
 	t->h.n[FA_N_chains]++;

@@ -42,6 +42,14 @@ FA_HIDDEN bool fa_chain_flags_ok(int flags)
 	return (flags & ~known) == O_RDONLY;
 }
 
+FA_HIDDEN bool fa_window(int fd, uint32_t from, uint32_t window)
+{
+	for (; from < window; from += FA_WINDOW_STEP)
+		if (fa_sys_fadvise(fd, from, FA_WINDOW_STEP, POSIX_FADV_WILLNEED) < 0)
+			return false;
+	return window > 0;
+}
+
 FA_HIDDEN uint64_t fa_chain_key(int dirfd, const char *path, uint32_t *len)
 {
 	uint64_t h = 0xcbf29ce484222325ULL ^ (path[0] == '/' ? 0 : (uint32_t)dirfd);
@@ -208,7 +216,7 @@ static struct fa_chain *find(struct fa_thread *t, int dirfd, const char *path, i
 FA_HIDDEN void fa_chain_start(struct fa_thread *t, int dirfd, const char *path, int flags,
 			      uint32_t window, const struct fa_identity *file)
 {
-	struct io_uring_sqe *sqe;
+	struct io_uring_sqe *sqe, *next;
 	struct fa_chain *c;
 	unsigned index;
 	uint32_t len;
@@ -237,17 +245,15 @@ FA_HIDDEN void fa_chain_start(struct fa_thread *t, int dirfd, const char *path, 
 	io_uring_prep_openat_direct(sqe, dirfd, c->path, flags & ~O_CLOEXEC, 0, index);
 	sqe->flags |= IOSQE_ASYNC;
 	sqe->user_data = TAG_OPEN | index;
-	for (uint32_t at = 0; at < window; at += FA_WINDOW_STEP) {
-		struct io_uring_sqe *next = fa_ring_entry(t);
-
-		if (!next)
-			break;
+	/* A link goes on only when the thread enters the ring: one, the rest at the touch.
+	 */
+	next = window ? fa_ring_entry(t) : NULL;
+	if (next) {
 		sqe->flags |= IOSQE_IO_LINK;
-		sqe = next;
-		io_uring_prep_fadvise(sqe, (int)index, at, FA_WINDOW_STEP,
+		io_uring_prep_fadvise(next, (int)index, 0, FA_WINDOW_STEP,
 				      POSIX_FADV_WILLNEED);
-		sqe->flags |= IOSQE_FIXED_FILE;
-		sqe->user_data = TAG_ADVISE | index;
+		next->flags |= IOSQE_FIXED_FILE;
+		next->user_data = TAG_ADVISE | index;
 	}
 	got = fa_ring_submit(t);
 	if (got <= 0)
@@ -257,6 +263,7 @@ FA_HIDDEN void fa_chain_start(struct fa_thread *t, int dirfd, const char *path, 
 	c->dirfd = dirfd;
 	c->flags = flags;
 	c->directory = fa_directory;
+	c->window = window;
 	c->file = *file;
 	c->started = fa_cycles();
 	t->h.chains++;
@@ -325,6 +332,7 @@ FA_HIDDEN int fa_chain_adopt(struct fa_thread *t, int dirfd, const char *path, i
 		fd = -1;
 		goto out;
 	}
+	fa_window(fd, FA_WINDOW_STEP, c->window);
 	*file = c->file;
 	t->attr.fd = fd;
 	t->attr.calls = t->h.n[FA_N_calls];

@@ -32,6 +32,7 @@ struct fa_chain {
 	bool dropped;	   /* nobody will adopt it: close when its open ends */
 	uint8_t in_flight; /* completions still to come */
 	int dirfd, flags;
+	uint32_t window;
 	uint32_t directory; /* which working directory it started in */
 	uint64_t started;   /* cycles */
 	uint64_t key;
@@ -48,6 +49,9 @@ struct fa_attr {
 
 /* May a chain open with these flags, and is a descriptor of theirs a plain reader's? */
 bool fa_chain_flags_ok(int flags) FA_HIDDEN;
+
+/* Brings bytes `from` to `window` of a file on their way. False: nothing was asked. */
+bool fa_window(int fd, uint32_t from, uint32_t window) FA_HIDDEN;
 
 /* A key of directory and path; *len gets the length without the NUL. */
 uint64_t fa_chain_key(int dirfd, const char *path, uint32_t *len) FA_HIDDEN;
