@@ -50,9 +50,9 @@ $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LIB_CFLAGS) -c $< -o $@
 
-$(BUILD)/fuse-aio: $(wildcard tools/*.c)
+$(BUILD)/fuse-aio: $(wildcard tools/*.c) $(wildcard include/*.def)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -DFA_VERSION='"$(VERSION)"' $(LDFLAGS) -o $@ $^
+	$(CC) $(CFLAGS) -DFA_VERSION='"$(VERSION)"' $(LDFLAGS) -o $@ $(filter %.c,$^)
 
 # ---- test programs ----
 
