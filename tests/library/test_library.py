@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The built library and tool as files: what is exported, what is needed, and
 whether the generated documents are those of the tables."""
+import platform
 import re
 import subprocess
 
 import pytest
 
-from harness import BUILD, LIB, ROOT, lib_env
+from harness import BUILD, LIB, ROOT, lib_env, needs, read_stats, total
 
 
 def run(*argv, **more):
@@ -86,3 +87,20 @@ def test_bad_option_passes_through_and_is_logged(tmp_path, variable, value):
     assert run("/bin/echo", "hello", env=env) == "hello\n"
     text = log.read_text()
     assert variable in text and "allowed" in text
+
+
+def test_aarch64_under_qemu(tmp_path):
+    """The cross build runs sequences, fork, vfork and a raw clone like the plain program."""
+    compiler, qemu = needs("aarch64-linux-gnu-gcc"), needs("qemu-aarch64")
+    lib = BUILD / "aarch64/libfuse_aio.so"
+    if not lib.exists() or platform.machine() == "aarch64":
+        pytest.skip("no cross build: make aarch64")
+    program = tmp_path / "portable"
+    run(compiler, "-O2", "-D_GNU_SOURCE", ROOT / "tests/library/portable.c", "-o", program)
+    emulated = [qemu, "-L", "/usr/aarch64-linux-gnu"]
+    stats = tmp_path / "stats"
+    plain = run(*emulated, program, "/etc/passwd")
+    ours = run(*emulated, "-E", f"LD_PRELOAD={lib}", "-E", f"FUSE_AIO_STATS={stats}", program,
+               "/etc/passwd")
+    assert ours == plain and "clone 1 5" in ours
+    assert total(read_stats(stats), "sequences") > 0
