@@ -74,15 +74,15 @@ static bool expired(const struct fa_chain *c)
 }
 
 /* Submits a close of the direct descriptor; it is dropped by the kernel in any case. */
-static void close_direct(struct fa_thread *t, unsigned index)
+static bool close_direct(struct fa_thread *t, unsigned index)
 {
 	struct io_uring_sqe *sqe = fa_ring_entry(t);
 
 	if (!sqe)
-		return; /* the slot's next open replaces the file */
+		return false; /* the slot's next open replaces the file */
 	io_uring_prep_close_direct(sqe, index);
 	sqe->user_data = TAG_OTHER;
-	fa_ring_submit(t);
+	return fa_ring_submit(t) > 0;
 }
 
 /* Nobody can find it any more; sweep() frees it when its operations have ended. */
@@ -245,8 +245,7 @@ FA_HIDDEN void fa_chain_start(struct fa_thread *t, int dirfd, const char *path, 
 	io_uring_prep_openat_direct(sqe, dirfd, c->path, flags & ~O_CLOEXEC, 0, index);
 	sqe->flags |= IOSQE_ASYNC;
 	sqe->user_data = TAG_OPEN | index;
-	/* A link goes on only when the thread enters the ring: one, the rest at the touch.
-	 */
+	/* A link goes on only when the thread enters: one step, the rest at the touch. */
 	next = window ? fa_ring_entry(t) : NULL;
 	if (next) {
 		sqe->flags |= IOSQE_IO_LINK;
@@ -333,6 +332,9 @@ FA_HIDDEN int fa_chain_adopt(struct fa_thread *t, int dirfd, const char *path, i
 		goto out;
 	}
 	fa_window(fd, FA_WINDOW_STEP, c->window);
+	/* Now, or the file would outlive its last close, and locks with it. */
+	if (close_direct(t, (unsigned)(c - t->chain)))
+		c->state = FA_CHAIN_FAILED; /* nothing is open any more */
 	*file = c->file;
 	t->attr.fd = fd;
 	t->attr.calls = t->h.n[FA_N_calls];
