@@ -59,12 +59,6 @@ static void *target(enum fa_symbol which)
 	return p;
 }
 
-/* Called by number: there is no after. With threads nothing is started any more. */
-static void privileges_by_number(void)
-{
-	fa_privilege_changes(true);
-}
-
 /* A child that shares memory but brings no thread-local storage of its own. */
 static void clone_coming(unsigned long flags)
 {
@@ -77,8 +71,7 @@ static void clone_coming(unsigned long flags)
 void *fa_vfork_gate(long a, long b, long c, long d, long e, long f)
 {
 	(void)a, (void)b, (void)c, (void)d, (void)e, (void)f;
-	fa_drain();
-	fa_storage_shared(true);
+	clone_coming(CLONE_VM | CLONE_VFORK);
 	return target(FA_SYM_vfork);
 }
 
@@ -98,13 +91,11 @@ void *fa_syscall_gate(long number, long a, long b, long c, long d, long e)
 		clone_coming((unsigned long)a);
 		break;
 	case SYS_clone3: /* its flags are behind a pointer that may be bad */
-		fa_drain();
-		fa_storage_shared(false);
+		clone_coming(CLONE_VM);
 		break;
 #ifdef SYS_vfork
 	case SYS_vfork:
-		fa_drain();
-		fa_storage_shared(true);
+		clone_coming(CLONE_VM | CLONE_VFORK);
 		break;
 #endif
 	case SYS_prctl:
@@ -128,7 +119,8 @@ void *fa_syscall_gate(long number, long a, long b, long c, long d, long e)
 	case SYS_pivot_root:
 	case SYS_unshare:
 	case SYS_setns:
-		privileges_by_number();
+		/* There is no after: with threads nothing is started any more. */
+		fa_privilege_changes(true);
 		break;
 	case SYS_close_range:
 		if (c & CLOSE_RANGE_UNSHARE)

@@ -43,6 +43,16 @@ static void learn_lead(struct fa_thread *t, const struct fa_call *c, uint64_t op
 	}
 }
 
+static void sequence_begins(struct fa_fd *f, const struct fa_call *c, uint64_t opened)
+{
+	memset(f, 0, sizeof(*f));
+	f->site = fa_site(c->site);
+	f->at[FA_OPEN] = c->site;
+	f->opened = opened;
+	fa_step(f, FA_OPEN);
+	f->flags = FA_FD_CAPTURED;
+}
+
 FA_HIDDEN int fa_open_touch(struct fa_call *c)
 {
 	struct fa_thread *t = fa_thread_of(c->t);
@@ -57,14 +67,10 @@ FA_HIDDEN int fa_open_touch(struct fa_call *c)
 	fd = fa_chain_adopt(t, c->fd, c->path, c->flags, &file);
 	f = fd >= 0 ? fa_fd_slot(fd) : NULL;
 	if (f) {
-		memset(f, 0, sizeof(*f));
-		f->site = fa_site(c->site);
-		f->at[FA_OPEN] = c->site;
+		sequence_begins(f, c, fa_cycles());
 		f->dev = file.dev;
 		f->ino = file.ino;
-		f->opened = fa_cycles();
-		fa_step(f, FA_OPEN);
-		f->flags = FA_FD_CAPTURED | FA_FD_COLD | FA_FD_WINDOW;
+		f->flags |= FA_FD_COLD | FA_FD_WINDOW;
 		learn_lead(t, c, f->site);
 		t->h.looked++;
 	}
@@ -122,13 +128,8 @@ FA_HIDDEN void fa_opened(struct fa_call *c, int fd)
 	looked(t, waited);
 	if (!f || !fa_busy(t))
 		return;
-	memset(f, 0, sizeof(*f));
-	f->site = fa_site(c->site);
-	f->at[FA_OPEN] = c->site;
+	sequence_begins(f, c, end);
 	f->cycles[FA_OPEN] = end - c->start;
-	f->opened = end;
-	fa_step(f, FA_OPEN);
-	f->flags = FA_FD_CAPTURED;
 	if (waited || (fa_hints->devices && !(t->fast_opens++ & (t->h.skip ? 7 : 63)))) {
 		regular = identify(f, fd, &size);
 		fa_regime_note(f->dev, FA_OPEN, ns);
@@ -290,18 +291,6 @@ FA_HIDDEN bool fa_fstat_touch(struct fa_call *c, struct stat *st)
 
 /* ---- close ---- */
 
-/* Still the file that was captured, or one that got its number behind our back? */
-static bool same_file(const struct fa_fd *f, int fd)
-{
-	struct statx stx;
-
-	return f->dev &&
-	       fa_sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &stx) ==
-		       0 &&
-	       stx.stx_ino == f->ino &&
-	       makedev(stx.stx_dev_major, stx.stx_dev_minor) == f->dev;
-}
-
 /* POSIX locks go with any close, before it returns; exec may have brought some. */
 static bool unlock(int fd)
 {
@@ -319,7 +308,8 @@ static bool close_behind(struct fa_thread *t, struct fa_fd *f, int fd)
 		return false;
 	if (!fa_regime_cold(dev, FA_CLOSE))
 		return false;
-	if (!same_file(f, fd) || !unlock(fd) || !fa_chain_close(t, fd, &fast))
+	/* Still that file, or one that got its number behind our back? */
+	if (!fa_is_file(fd, dev, f->ino) || !unlock(fd) || !fa_chain_close(t, fd, &fast))
 		return false;
 	if (fast)
 		fa_regime_note(dev, FA_CLOSE, 0);

@@ -42,6 +42,15 @@ FA_HIDDEN bool fa_chain_flags_ok(int flags)
 	return (flags & ~known) == O_RDONLY;
 }
 
+FA_HIDDEN bool fa_is_file(int fd, uint64_t dev, uint64_t ino)
+{
+	struct statx stx;
+
+	return fa_sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &stx) ==
+		       0 &&
+	       stx.stx_ino == ino && makedev(stx.stx_dev_major, stx.stx_dev_minor) == dev;
+}
+
 FA_HIDDEN bool fa_window(int fd, uint32_t from, uint32_t window)
 {
 	for (; from < window; from += FA_WINDOW_STEP)
@@ -293,7 +302,6 @@ FA_HIDDEN int fa_chain_adopt(struct fa_thread *t, int dirfd, const char *path, i
 {
 	char copy[FA_CHAIN_PATH + 1];
 	struct fa_chain *c;
-	struct statx stx;
 	uint64_t start;
 	long got;
 	int fd = -1;
@@ -323,9 +331,7 @@ FA_HIDDEN int fa_chain_adopt(struct fa_thread *t, int dirfd, const char *path, i
 		goto out;
 	}
 	/* A relative path may have meant another file when the worker came to it. */
-	if (fa_sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &stx) < 0 ||
-	    stx.stx_ino != c->file.ino ||
-	    makedev(stx.stx_dev_major, stx.stx_dev_minor) != c->file.dev) {
+	if (!fa_is_file(fd, c->file.dev, c->file.ino)) {
 		fa_fallback(t, FA_F_stale);
 		fa_sys_close(fd);
 		fd = -1;

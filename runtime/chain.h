@@ -53,6 +53,9 @@ bool fa_chain_flags_ok(int flags) FA_HIDDEN;
 /* Brings bytes `from` to `window` of a file on their way. False: nothing was asked. */
 bool fa_window(int fd, uint32_t from, uint32_t window) FA_HIDDEN;
 
+/* Is this descriptor that file? Asks the descriptor, without a round trip. */
+bool fa_is_file(int fd, uint64_t dev, uint64_t ino) FA_HIDDEN;
+
 /* A key of directory and path; *len gets the length without the NUL. */
 uint64_t fa_chain_key(int dirfd, const char *path, uint32_t *len) FA_HIDDEN;
 
