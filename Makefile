@@ -99,9 +99,11 @@ units: $(UNITS)
 unit: units
 	@$(PYTHON) tools/summary.py --cmocka $(BUILD)/unit
 
+# GOAL=units: built only
+GOAL ?= unit
 asan tsan ubsan: SAN = $(if $(filter asan,$@),address,$(if $(filter tsan,$@),thread,undefined))
 asan tsan ubsan:
-	$(MAKE) BUILD=$(BUILD)/$@ SANITIZE="-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer" unit
+	$(MAKE) BUILD=$(BUILD)/$@ SANITIZE="-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer" $(GOAL)
 
 -include $(shell find $(BUILD)/obj $(BUILD)/unit $(BUILD)/tests -type f -name '*.d' 2>/dev/null)
 
