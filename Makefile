@@ -25,8 +25,9 @@ FUSE_FLAGS  = $(shell pkg-config --cflags --libs fuse3)
 LIB_OBJ  := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard preload/*.c runtime/*.c))
 SLOWFS   := $(wildcard tests/support/slowfs*.c)
 TWIN     := $(wildcard tests/twin/*.c)
+EVENTS   := $(wildcard tests/events/*.c)
 PROGRAMS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/zoo/*.c tests/bench/*.c)) \
-	    $(BUILD)/tests/twin/twin $(BUILD)/slowfs
+	    $(BUILD)/tests/twin/twin $(BUILD)/tests/events/events $(BUILD)/slowfs
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 C_FILES   = $(wildcard include/*.h preload/*.[ch] runtime/*.[ch] tools/*.[ch] tests/*/*.[ch])
 
@@ -63,6 +64,10 @@ $(BUILD)/slowfs: $(SLOWFS) $(wildcard tests/support/*.h)
 $(BUILD)/tests/twin/twin: $(TWIN) $(wildcard tests/twin/*.h)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -pthread -o $@ $(TWIN)
+
+$(BUILD)/tests/events/events: $(EVENTS) $(wildcard tests/events/*.h) tests/zoo/zoo.h
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -pthread -o $@ $(EVENTS)
 
 # Any other program; a name that ends in _preload is a library to preload.
 $(BUILD)/tests/%_preload: tests/%_preload.c

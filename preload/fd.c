@@ -14,6 +14,7 @@ int fa_close(int fd)
 	struct fa_call c;
 	int r;
 
+	fa_forget_watch(fd);
 	if (fa_likely(fd < fa_own_lowest && fa_pass_fd(fd)))
 		return REAL(close)(fd);
 	r = fa_close_begin(&c, fd, SITE);

@@ -18,6 +18,12 @@ static void fa_before_prctl(int op)
 		fa_filter_coming();
 }
 
+static void fa_fork_coming(void)
+{
+	fa_sets_inherited();
+	fa_drain();
+}
+
 static void fa_before_rlimit(int resource, const struct rlimit *rl)
 {
 	if (resource == RLIMIT_NPROC && rl)
@@ -64,6 +70,8 @@ static void clone_coming(unsigned long flags)
 {
 	if (!(flags & CLONE_THREAD))
 		fa_drain();
+	if (!(flags & (CLONE_THREAD | CLONE_VFORK)))
+		fa_sets_inherited();
 	if (flags & CLONE_VM && !(flags & CLONE_SETTLS))
 		fa_storage_shared(flags & CLONE_VFORK);
 }

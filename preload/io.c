@@ -2,6 +2,8 @@
  *
  * Wrappers of the calls that read, send and seek.
  */
+#include <errno.h>
+
 #include "real.h"
 
 #define USE(fd, op, call)                        \
@@ -79,14 +81,34 @@ off_t fa_lseek64(int fd, off_t offset, int whence)
 	USE(fd, FA_SEEK, REAL(lseek64)(fd, offset, whence));
 }
 
+/* Where the socket may say "not now", it does while the file would wait. */
+#define SENDFILE(name)                                             \
+	do {                                                       \
+		struct fa_call c;                                  \
+		ssize_t r = -1;                                    \
+		size_t some;                                       \
+                                                                   \
+		if (fa_likely(fa_pass_fd(from)))                   \
+			return REAL(name)(to, from, offset, n);    \
+		fa_use_begin(&c, from, FA_SENDFILE, SITE);         \
+		some = c.f ? fa_send_touch(&c, to, offset, n) : n; \
+		if (some || !n)                                    \
+			r = REAL(name)(to, from, offset, some);    \
+		else                                               \
+			errno = EAGAIN;                            \
+		if (some && some < n)                              \
+			fa_send_done(&c, to, some, r);             \
+		return fa_use_end(&c, FA_SENDFILE, r);             \
+	} while (0)
+
 ssize_t fa_sendfile(int to, int from, off_t *offset, size_t n)
 {
-	USE(from, FA_SENDFILE, REAL(sendfile)(to, from, offset, n));
+	SENDFILE(sendfile);
 }
 
 ssize_t fa_sendfile64(int to, int from, off_t *offset, size_t n)
 {
-	USE(from, FA_SENDFILE, REAL(sendfile64)(to, from, offset, n));
+	SENDFILE(sendfile64);
 }
 
 ssize_t fa_copy_file_range(int from, off_t *offset, int to, off_t *to_offset, size_t n,

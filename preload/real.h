@@ -7,7 +7,11 @@
 #ifndef FA_REAL_H
 #define FA_REAL_H
 
+#include <poll.h>
+#include <signal.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/select.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 

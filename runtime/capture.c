@@ -12,6 +12,7 @@
 #include "hints.h"
 #include "pattern.h"
 #include "process.h"
+#include "readiness.h"
 #include "site.h"
 #include "sys.h"
 
@@ -53,6 +54,14 @@ static void sequence_begins(struct fa_fd *f, const struct fa_call *c, uint64_t o
 	f->flags = FA_FD_CAPTURED;
 }
 
+/* The chain that this open used has brought some bytes in. */
+static void resident(struct fa_thread *t, struct fa_fd *f)
+{
+	f->resident = t->found.from;
+	f->resident_to = t->found.to;
+	fa_hint_opened(fa_hint_of(f->site));
+}
+
 FA_HIDDEN int fa_open_touch(struct fa_call *c)
 {
 	struct fa_thread *t = fa_thread_of(c->t);
@@ -71,7 +80,9 @@ FA_HIDDEN int fa_open_touch(struct fa_call *c)
 		f->dev = file.dev;
 		f->ino = file.ino;
 		f->flags |= FA_FD_COLD | FA_FD_WINDOW;
+		resident(t, f);
 		learn_lead(t, c, f->site);
+		fa_ahead_opened(t, c->path, c->flags, f->site);
 		t->h.looked++;
 	}
 	fa_ready(t);
@@ -126,13 +137,28 @@ FA_HIDDEN void fa_opened(struct fa_call *c, int fd)
 	bool waited = ns >= FA_COLD_NS, regular;
 
 	looked(t, waited);
-	if (!f || !fa_busy(t))
+	if (!f || !fa_busy(t)) {
+		t->found.warm = 0;
 		return;
+	}
 	sequence_begins(f, c, end);
 	f->cycles[FA_OPEN] = end - c->start;
-	if (waited || (fa_hints->devices && !(t->fast_opens++ & (t->h.skip ? 7 : 63)))) {
+	if (t->found.warm) {
+		/* Cached a moment ago: does an open of this file system wait all the same?
+		 */
+		f->dev = t->found.warm;
+		f->flags |= FA_FD_COLD | FA_FD_WINDOW;
+		fa_regime_note(f->dev, FA_REOPEN, ns);
+		resident(t, f);
+		t->found.warm = 0;
+	} else if (waited || t->probing ||
+		   (fa_hints->devices && !(t->fast_opens++ & (t->h.skip ? 7 : 63)))) {
 		regular = identify(f, fd, &size);
 		fa_regime_note(f->dev, FA_OPEN, ns);
+		t->suspect = t->probing && !waited;
+		t->probing = false;
+		if (t->requests && c->path[0] == '/')
+			fa_place_note(c->path, f->dev);
 		if (waited && regular && reading(c->flags)) {
 			f->flags |= FA_FD_COLD;
 			if (fa_options.mode == FA_MODE_AUTO &&
@@ -140,6 +166,8 @@ FA_HIDDEN void fa_opened(struct fa_call *c, int fd)
 				start_window(t, f, fd, size);
 		}
 	}
+	if (t->requests && reading(c->flags))
+		fa_ahead_opened(t, c->path, c->flags, f->site);
 	if (*fa_any_cold)
 		learn_lead(t, c, f->site);
 	fa_ready(t);
@@ -198,6 +226,29 @@ FA_HIDDEN void fa_statx_end(struct fa_call *c, const struct statx *stx)
 							stx->stx_ctime.tv_nsec },
 					      .size = stx->stx_size,
 					      .mode = stx->stx_mode });
+}
+
+static void fill(struct stat *st, const struct statx *x);
+
+FA_HIDDEN bool fa_stat_touch(struct fa_call *c, struct stat *st, bool follow)
+{
+	struct fa_thread *t = fa_thread_of(c->t);
+	struct statx stx;
+	struct stat filled;
+	bool settled;
+
+	if (!fa_busy(t))
+		return false;
+	settled = fa_chain_stat(t, c->fd, c->path, follow, &stx);
+	if (settled) {
+		fill(&filled, &stx);
+		settled = fa_sys_copy(fa_pid, &filled, st, sizeof(filled), true) ==
+			  sizeof(filled);
+		t->h.n[FA_N_settled] += settled;
+		t->h.n[FA_N_created] += settled;
+	}
+	fa_ready(t);
+	return settled;
 }
 
 /* ---- calls on a descriptor ---- */
@@ -309,7 +360,7 @@ static bool close_behind(struct fa_thread *t, struct fa_fd *f, int fd)
 	if (!fa_regime_cold(dev, FA_CLOSE))
 		return false;
 	/* Still that file, or one that got its number behind our back? */
-	if (!fa_is_file(fd, dev, f->ino) || !unlock(fd) || !fa_chain_close(t, fd, &fast))
+	if (!fa_is_file(fd, dev, f->ino) || !unlock(fd) || !fa_close_behind(t, fd, &fast))
 		return false;
 	if (fast)
 		fa_regime_note(dev, FA_CLOSE, 0);
@@ -364,7 +415,9 @@ FA_HIDDEN void fa_forget_fds(unsigned first, unsigned last)
 {
 	if (!fa_fds)
 		return;
-	for (; first <= last && first < FA_FDS; first++)
+	for (; first <= last && first < FA_FDS; first++) {
 		if (fa_fds[first].flags)
 			fa_fds[first].flags = 0;
+		fa_forget_watch((int)first);
+	}
 }

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * Chains that open ahead, their adoption, and closes that run behind.
+ * Chains: the table of them and the stages that each runs through.
  *
- * A chain is an openat into a direct descriptor linked to a WILLNEED of the
- * window. WILLNEED rather than a read: it needs no buffer, consumes nothing
- * whatever the file turns out to be, leaves the access time alone, and the
- * program's own read waits for the pages exactly as long as they take.
- *
- * Adoption is validated at the touch instead of being invalidated from
- * everywhere: the path is looked up again, and only if device, inode and change
- * time are still those that the chain was started for is its descriptor what
- * the plain call would give.
+ * A chain that a stat has started knows its file: openat into a direct descriptor
+ * linked to a WILLNEED of the window. One that a request has started is staged:
+ * statx, openat, read, each submitted when the one before has ended, because what
+ * is to be done depends on what the file turns out to be. Reading is how it learns
+ * that the bytes are there; where they go nobody looks.
  */
 #include "chain.h"
 
@@ -22,16 +18,13 @@
 
 #include "hints.h"
 #include "process.h"
+#include "readiness.h"
+#include "stream.h"
 #include "sys.h"
 
-/* user_data: what it was, and which chain */
-#define TAG_OPEN (1ULL << 32)
-#define TAG_ADVISE (2ULL << 32)
-#define TAG_CLOSE (3ULL << 32) /* of a descriptor of the program, + a number */
-#define TAG_OTHER (4ULL << 32) /* + sequence number: result taken from `other` */
-#define TAG_INDEX 0xffffffffULL
+#define SWEEP_NS 10000000U /* between looks at what has expired */
 
-#define OPEN_WAIT_NS 1000000000U /* then the plain open waits instead */
+#define CHAIN_OF(index) (&t->ahead->chain[(index) % FA_CHAINS])
 
 FA_HIDDEN bool fa_chain_flags_ok(int flags)
 {
@@ -51,12 +44,13 @@ FA_HIDDEN bool fa_is_file(int fd, uint64_t dev, uint64_t ino)
 	       stx.stx_ino == ino && makedev(stx.stx_dev_major, stx.stx_dev_minor) == dev;
 }
 
-FA_HIDDEN bool fa_window(int fd, uint32_t from, uint32_t window)
+FA_HIDDEN bool fa_window(int fd, uint64_t from, uint64_t end)
 {
-	for (; from < window; from += FA_WINDOW_STEP)
-		if (fa_sys_fadvise(fd, from, FA_WINDOW_STEP, POSIX_FADV_WILLNEED) < 0)
+	for (uint64_t at = from; at < end; at += FA_WINDOW_STEP)
+		if (fa_sys_fadvise(fd, (int64_t)at, FA_WINDOW_STEP, POSIX_FADV_WILLNEED) <
+		    0)
 			return false;
-	return window > 0;
+	return end > 0;
 }
 
 FA_HIDDEN uint64_t fa_chain_key(int dirfd, const char *path, uint32_t *len)
@@ -70,11 +64,94 @@ FA_HIDDEN uint64_t fa_chain_key(int dirfd, const char *path, uint32_t *len)
 	return h | 1;
 }
 
-static bool same(const struct fa_identity *a, const struct statx *b)
+FA_HIDDEN struct fa_identity fa_identity_of(const struct statx *stx)
 {
-	return a->dev == makedev(b->stx_dev_major, b->stx_dev_minor) &&
-	       a->ino == b->stx_ino && a->ctime_s == b->stx_ctime.tv_sec &&
-	       a->ctime_ns == b->stx_ctime.tv_nsec;
+	return (struct fa_identity){ makedev(stx->stx_dev_major, stx->stx_dev_minor),
+				     stx->stx_ino, stx->stx_ctime.tv_sec,
+				     stx->stx_ctime.tv_nsec };
+}
+
+/* ---- the table ---- */
+
+static unsigned index_of(const struct fa_thread *t, const struct fa_chain *c)
+{
+	return (unsigned)(c - t->ahead->chain);
+}
+
+/* Calls `action` for every chain in use. */
+static void each(struct fa_thread *t, void (*action)(struct fa_thread *, struct fa_chain *))
+{
+	for (unsigned w = 0; t->ahead && w < FA_CHAINS / 64; w++)
+		for (uint64_t bits = t->ahead->used[w]; bits; bits &= bits - 1)
+			action(t,
+			       &t->ahead->chain[64 * w + (unsigned)__builtin_ctzll(bits)]);
+}
+
+static struct fa_chain *take(struct fa_thread *t)
+{
+	for (unsigned w = 0; w < FA_CHAINS / 64; w++) {
+		uint64_t free = ~t->ahead->used[w];
+		unsigned i = 64 * w + (unsigned)(free ? __builtin_ctzll(free) : 0);
+		struct fa_chain *c = &t->ahead->chain[i];
+
+		if (!free)
+			continue;
+		t->ahead->used[w] |= free & -free;
+		memset(c, 0, offsetof(struct fa_chain, stx));
+		c->conn = -1;
+		return c;
+	}
+	fa_fallback(t, FA_F_ring_full);
+	return NULL;
+}
+
+static void give_back(struct fa_thread *t, struct fa_chain *c)
+{
+	unsigned i = index_of(t, c);
+
+	if (!c->staged)
+		t->ahead->statted--;
+	if (c->dropped)
+		t->ahead->dropped--;
+	c->dropped = false;
+	c->state = FA_CHAIN_FREE;
+	t->ahead->used[i / 64] &= ~(1ULL << i % 64);
+}
+
+/* It can be found from now on. */
+static void list(struct fa_thread *t, struct fa_chain *c)
+{
+	c->directory = fa_directory;
+	c->started = fa_cycles();
+	t->ahead->key[index_of(t, c)] = c->key;
+	t->h.chains++;
+	t->h.n[FA_N_chains]++;
+}
+
+/* Whoever waits for it waits no longer. */
+static void let_go(struct fa_thread *t, struct fa_chain *c)
+{
+	int conn = c->conn;
+
+	c->conn = -1;
+	if (conn >= 0)
+		fa_readiness_chain_ended(t, c, conn);
+}
+
+FA_HIDDEN void fa_chain_drop(struct fa_thread *t, struct fa_chain *c)
+{
+	if (c->state == FA_CHAIN_FREE || c->dropped)
+		return;
+	c->dropped = true;
+	if (c->stalled)
+		t->ahead->stalled--;
+	c->stalled = false;
+	t->ahead->key[index_of(t, c)] = 0;
+	t->ahead->dropped++;
+	t->h.chains--;
+	if (!c->used)
+		t->h.n[FA_N_dropped]++;
+	let_go(t, c);
 }
 
 static bool expired(const struct fa_chain *c)
@@ -82,76 +159,222 @@ static bool expired(const struct fa_chain *c)
 	return fa_ns(fa_cycles() - c->started) > FA_CHAIN_LIFE;
 }
 
-/* Submits a close of the direct descriptor; it is dropped by the kernel in any case. */
-static bool close_direct(struct fa_thread *t, unsigned index)
+static void expire(struct fa_thread *t, struct fa_chain *c)
+{
+	if (c->dropped || !expired(c))
+		return;
+	fa_chain_drop(t, c);
+	if (!c->used)
+		fa_fallback(t, FA_F_expired);
+}
+
+FA_HIDDEN struct fa_chain *fa_chain_find(struct fa_thread *t, int dirfd, const char *path,
+					 int flags)
+{
+	char copy[FA_CHAIN_PATH + 1];
+	struct fa_chain *found = NULL;
+	uint64_t key;
+	uint32_t len;
+	long got;
+
+	fa_chain_sweep(t);
+	if (!t->ahead || t->epoch != fa_epoch)
+		return NULL;
+	got = fa_sys_copy(fa_pid, copy, path, FA_CHAIN_PATH, false);
+	if (got <= 0)
+		return NULL; /* a bad address is the plain call's to answer */
+	copy[got] = '\0';
+	key = fa_chain_key(dirfd, copy, &len);
+	for (unsigned i = 0; i < FA_CHAINS; i++) {
+		struct fa_chain *c = &t->ahead->chain[i];
+
+		if (t->ahead->key[i] == key)
+			expire(t, c);
+		if (t->ahead->key[i] != key || c->directory != fa_directory ||
+		    (flags >= 0 && c->flags != flags) ||
+		    (copy[0] != '/' && c->dirfd != dirfd) || strcmp(c->path, copy))
+			continue;
+		if (c->state >= FA_CHAIN_OPEN)
+			return c;
+		found = c;
+	}
+	if (!found && t->ahead->dropped)
+		fa_chain_sweep(t); /* one has just expired: its file is closed now */
+	return found;
+}
+
+/* ---- stages ---- */
+
+/* Prepared only: whoever calls submits, or is called by who does. */
+static bool close_direct(struct fa_thread *t, const struct fa_chain *c)
 {
 	struct io_uring_sqe *sqe = fa_ring_entry(t);
 
 	if (!sqe)
 		return false; /* the slot's next open replaces the file */
-	io_uring_prep_close_direct(sqe, index);
-	sqe->user_data = TAG_OTHER;
-	return fa_ring_submit(t) > 0;
+	io_uring_prep_close_direct(sqe, index_of(t, c));
+	sqe->user_data = FA_TAG_OTHER;
+	return true;
 }
 
-/* Nobody can find it any more; sweep() frees it when its operations have ended. */
-static void release(struct fa_thread *t, struct fa_chain *c)
+FA_HIDDEN bool fa_chain_close_direct(struct fa_thread *t, struct fa_chain *c)
 {
-	c->dropped = true;
-	t->h.chains--;
+	return close_direct(t, c) && fa_ring_submit(t) > 0;
 }
 
-static void drop(struct fa_thread *t, struct fa_chain *c)
+static void prepare(struct fa_thread *t, struct fa_chain *c, struct io_uring_sqe *sqe)
 {
-	if (c->state == FA_CHAIN_FREE || c->dropped)
-		return;
-	release(t, c);
-	t->h.n[FA_N_dropped]++;
+	unsigned i = index_of(t, c);
+
+	switch (c->state) {
+	case FA_CHAIN_LOOKING:
+		io_uring_prep_statx(sqe, c->dirfd, c->path,
+				    c->flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0,
+				    STATX_BASIC_STATS, &c->stx);
+		sqe->flags |= IOSQE_ASYNC;
+		break;
+	case FA_CHAIN_RUNNING:
+		io_uring_prep_openat_direct(sqe, c->dirfd, c->path, c->flags & ~O_CLOEXEC,
+					    0, i);
+		if (!c->staged || !fa_device_local(c->file.dev))
+			sqe->flags |= IOSQE_ASYNC;
+		break;
+	default:
+		io_uring_prep_read(sqe, (int)i, t->ring.scratch, c->window, c->from);
+		sqe->flags |= IOSQE_FIXED_FILE;
+		if (!fa_device_local(c->file.dev))
+			sqe->flags |= IOSQE_ASYNC;
+		c->turn = t->ring.turn;
+		break;
+	}
+	sqe->user_data = FA_TAG_CHAIN | (uint64_t)c->state << 16 | i;
+	c->in_flight++;
 }
 
-/* Frees dropped chains whose operations have ended. */
-static void sweep(struct fa_thread *t)
+/* Its next operation is prepared, or stalls until there is room. */
+static void stage(struct fa_thread *t, struct fa_chain *c, enum fa_chain_state next)
 {
-	fa_ring_reap(t);
-	for (unsigned i = 0; i < FA_CHAINS; i++) {
-		struct fa_chain *c = &t->chain[i];
+	struct io_uring_sqe *sqe = fa_ring_entry(t);
 
-		if (c->state == FA_CHAIN_FREE)
-			continue;
-		if (!c->dropped && expired(c)) {
-			drop(t, c);
-			fa_fallback(t, FA_F_expired);
-		}
-		if (!c->dropped || c->in_flight)
-			continue;
-		if (c->state == FA_CHAIN_OPEN)
-			close_direct(t, i);
-		c->state = FA_CHAIN_FREE;
+	c->state = next;
+	if (sqe) {
+		prepare(t, c, sqe);
+	} else if (!c->stalled) {
+		c->stalled = true;
+		t->ahead->stalled++;
 	}
 }
 
-FA_HIDDEN void fa_chain_completed(struct fa_thread *t, uint64_t user_data, int result)
+static void unstall(struct fa_thread *t, struct fa_chain *c)
 {
-	struct fa_chain *c = &t->chain[(user_data & TAG_INDEX) % FA_CHAINS];
+	struct io_uring_sqe *sqe = c->stalled ? fa_ring_entry(t) : NULL;
 
+	if (!sqe)
+		return;
+	c->stalled = false;
+	t->ahead->stalled--;
+	prepare(t, c, sqe);
+}
+
+/* What the chain has told about its file system. */
+static void learn(struct fa_thread *t, struct fa_chain *c, bool resident)
+{
+	uint64_t ns = fa_ns(fa_cycles() - c->started);
+
+	if (c->state == FA_CHAIN_FAILED || !c->file.dev)
+		return;
+	/* Bytes that were there say that the inode was, too. */
+	fa_regime_note(c->file.dev, FA_OPEN, c->warms && resident ? 0 : ns);
+	/* A chain of three workers takes about this long when nothing waits. */
+	t->suspect = ns < 3 * FA_COLD_NS;
+}
+
+static void ends(struct fa_thread *t, struct fa_chain *c, enum fa_chain_state state,
+		 bool resident)
+{
+	c->state = state;
+	if (!c->staged)
+		return;
+	learn(t, c, resident);
+	if (c->state == FA_CHAIN_OPEN && c->warms && close_direct(t, c))
+		c->state = FA_CHAIN_WARM;
+	let_go(t, c);
+}
+
+static void looked(struct fa_thread *t, struct fa_chain *c, int result)
+{
+	if (result < 0 || !S_ISREG(c->stx.stx_mode)) {
+		/* The program's own open finds out; nothing else is ever opened ahead. */
+		ends(t, c, FA_CHAIN_FAILED, false);
+		return;
+	}
+	c->file = fa_identity_of(&c->stx);
+	fa_place_note(c->path, c->file.dev);
+	if (!fa_regime_cold(c->file.dev, FA_OPEN)) {
+		ends(t, c, FA_CHAIN_WARM, true);
+		return;
+	}
+	c->warms = !fa_regime_cold(c->file.dev, FA_REOPEN);
+	if (c->window > c->stx.stx_size - c->from)
+		c->window = (uint32_t)(c->stx.stx_size - c->from);
+	if (c->stx.stx_size <= c->from)
+		c->window = 0;
+	stage(t, c, FA_CHAIN_RUNNING);
+}
+
+static void opened(struct fa_thread *t, struct fa_chain *c, int result)
+{
+	if (result < 0)
+		ends(t, c, FA_CHAIN_FAILED, false);
+	else if (c->staged && c->window && !c->dropped)
+		stage(t, c, FA_CHAIN_READING);
+	else
+		ends(t, c, FA_CHAIN_OPEN, false);
+}
+
+static void chain_completed(struct fa_thread *t, uint64_t user_data, int result)
+{
+	struct fa_chain *c = CHAIN_OF(user_data & 0xffff);
+	unsigned ended = user_data >> 16 & 0xf;
+
+	/* Nobody cancels these but a kernel that cannot make a worker. */
+	if (result == -ECANCELED && ended != FA_CHAIN_READING)
+		t->ring.refused = true;
+	c->in_flight--;
+	switch (ended) {
+	case FA_CHAIN_LOOKING:
+		if (!c->dropped)
+			looked(t, c, result);
+		break;
+	case FA_CHAIN_RUNNING:
+		opened(t, c, result);
+		break;
+	case FA_CHAIN_READING:
+		if (c->state == FA_CHAIN_READING) /* and not adopted meanwhile */
+			ends(t, c, FA_CHAIN_OPEN, c->turn == t->ring.turn);
+		break;
+	default:
+		break;
+	}
+}
+
+FA_HIDDEN void fa_completed(struct fa_thread *t, uint64_t user_data, int result)
+{
 	if (result == -ECANCELED)
 		fa_fallback(t, FA_F_cancelled);
-	switch (user_data & ~TAG_INDEX) {
-	case TAG_OPEN:
-		/* Nobody cancels these but a kernel that cannot make a worker. */
-		t->ring.refused = t->ring.refused || result == -ECANCELED;
-		c->state = result < 0 ? FA_CHAIN_FAILED : FA_CHAIN_OPEN;
-		c->in_flight--;
+	switch (user_data & FA_TAGS) {
+	case FA_TAG_CHAIN:
+		chain_completed(t, user_data, result);
 		break;
-	case TAG_ADVISE:
-		c->in_flight--;
+	case FA_TAG_STREAM:
+		fa_stream_completed(t, (unsigned)(user_data & 0xffff), result);
 		break;
-	case TAG_CLOSE:
-		if ((user_data & TAG_INDEX) == t->close_number)
+	case FA_TAG_CLOSE:
+		if ((uint32_t)user_data == t->close_number)
 			t->ring.cancelled = result == -ECANCELED;
 		__atomic_store_n(&t->closing, t->closing - 1, __ATOMIC_RELEASE);
 		break;
-	case TAG_OTHER:
+	case FA_TAG_OTHER:
 		t->ring.result = result;
 		break;
 	default:
@@ -159,67 +382,81 @@ FA_HIDDEN void fa_chain_completed(struct fa_thread *t, uint64_t user_data, int r
 	}
 }
 
-/* Waits until the chain's open has ended. */
-static bool opened(struct fa_thread *t, struct fa_chain *c)
+/* ---- sweeping ---- */
+
+static void sweep_one(struct fa_thread *t, struct fa_chain *c)
 {
-	uint64_t start = fa_cycles(), waited = 0;
+	expire(t, c);
+	if (!c->dropped || c->in_flight)
+		return;
+	if (c->state == FA_CHAIN_OPEN)
+		close_direct(t, c);
+	give_back(t, c);
+}
+
+FA_HIDDEN void fa_chain_sweep(struct fa_thread *t)
+{
+	uint64_t now;
 
 	fa_ring_reap(t);
-	while (c->state == FA_CHAIN_RUNNING && waited < OPEN_WAIT_NS) {
-		fa_ring_wait(t, OPEN_WAIT_NS - waited);
-		waited = fa_ns(fa_cycles() - start);
+	if (!t->ahead)
+		return;
+	now = fa_cycles();
+	if (t->ahead->dropped || fa_ns(now - t->ahead->swept) > SWEEP_NS) {
+		t->ahead->swept = now;
+		each(t, sweep_one);
 	}
-	t->h.n[FA_N_waited_ns] += waited;
-	if (c->state == FA_CHAIN_RUNNING)
-		fa_fallback(t, FA_F_timeout);
-	else if (c->state == FA_CHAIN_FAILED)
-		fa_fallback(t, FA_F_failed);
-	return c->state == FA_CHAIN_OPEN;
+	if (t->ahead->stalled)
+		each(t, unstall);
+	if (t->ring.prepared)
+		fa_ring_submit(t);
 }
 
 FA_HIDDEN bool fa_chain_drop_all(struct fa_thread *t)
 {
-	bool gone = true;
-
-	for (unsigned i = 0; i < FA_CHAINS; i++)
-		drop(t, &t->chain[i]);
-	sweep(t);
-	for (unsigned i = 0; i < FA_CHAINS; i++)
-		gone = gone && t->chain[i].state == FA_CHAIN_FREE;
-	return gone;
+	each(t, fa_chain_drop);
+	fa_chain_sweep(t);
+	for (unsigned w = 0; t->ahead && w < FA_CHAINS / 64; w++)
+		if (t->ahead->used[w])
+			return false;
+	return true;
 }
 
 FA_HIDDEN void fa_chain_reset(struct fa_thread *t)
 {
-	for (unsigned i = 0; i < FA_CHAINS; i++) {
-		drop(t, &t->chain[i]);
-		t->chain[i].state = FA_CHAIN_FREE;
-	}
+	each(t, fa_chain_drop);
+	each(t, give_back);
 }
 
-static struct fa_chain *free_chain(struct fa_thread *t)
+/* ---- starting ---- */
+
+static bool may_start(struct fa_thread *t)
 {
-	for (unsigned i = 0; i < FA_CHAINS; i++)
-		if (t->chain[i].state == FA_CHAIN_FREE)
-			return &t->chain[i];
-	fa_fallback(t, FA_F_ring_full);
-	return NULL;
+	/* With threads another could remove or unmount what only this one can close. */
+	if (fa_process->in_line || fa_threaded() || fa_ring_need(t) < 0)
+		return false;
+	if (!t->ahead) {
+		t->ahead = fa_map_wiped(sizeof(*t->ahead));
+		if (!t->ahead)
+			fa_fallback(t, FA_F_no_memory);
+	}
+	return t->ahead;
 }
 
-static struct fa_chain *find(struct fa_thread *t, int dirfd, const char *path, int flags)
+static bool name(struct fa_thread *t, struct fa_chain *c, int dirfd, const char *path,
+		 int flags)
 {
 	uint32_t len;
-	uint64_t key = fa_chain_key(dirfd, path, &len);
 
-	for (unsigned i = 0; i < FA_CHAINS; i++) {
-		struct fa_chain *c = &t->chain[i];
-
-		if (c->state != FA_CHAIN_FREE && !c->dropped && c->key == key &&
-		    c->flags == flags && c->directory == fa_directory &&
-		    (path[0] == '/' || c->dirfd == dirfd) && !strcmp(c->path, path))
-			return c;
+	c->key = fa_chain_key(dirfd, path, &len);
+	c->dirfd = dirfd;
+	c->flags = flags;
+	if (len >= FA_CHAIN_PATH) {
+		fa_fallback(t, FA_F_too_long);
+		return false;
 	}
-	return NULL;
+	memcpy(c->path, path, len + 1);
+	return true;
 }
 
 FA_HIDDEN void fa_chain_start(struct fa_thread *t, int dirfd, const char *path, int flags,
@@ -227,198 +464,84 @@ FA_HIDDEN void fa_chain_start(struct fa_thread *t, int dirfd, const char *path, 
 {
 	struct io_uring_sqe *sqe, *next;
 	struct fa_chain *c;
-	unsigned index;
-	uint32_t len;
-	int got;
+	int got = 0;
 
-	/* With threads another could remove or unmount what only this one can close. */
-	if (fa_process->in_line || fa_threaded() || fa_ring_need(t) < 0)
+	if (!may_start(t) || fa_chain_find(t, dirfd, path, flags))
 		return;
-	sweep(t);
-	if (find(t, dirfd, path, flags))
+	if (t->ahead->statted >= FA_CHAINS_STATTED) {
+		fa_fallback(t, FA_F_ring_full);
 		return;
-	c = free_chain(t);
+	}
+	c = take(t);
 	if (!c)
 		return;
-	memset(c, 0, offsetof(struct fa_chain, path));
-	c->key = fa_chain_key(dirfd, path, &len);
-	if (len >= FA_CHAIN_PATH) {
-		fa_fallback(t, FA_F_too_long);
+	t->ahead->statted++;
+	sqe = name(t, c, dirfd, path, flags) ? fa_ring_entry(t) : NULL;
+	if (sqe) {
+		c->window = window;
+		c->file = *file;
+		c->state = FA_CHAIN_RUNNING;
+		prepare(t, c, sqe);
+		/* A link goes on only when the thread enters: one step, the rest at the
+		 * touch. */
+		next = window ? fa_ring_entry(t) : NULL;
+		if (next) {
+			sqe->flags |= IOSQE_IO_LINK;
+			io_uring_prep_fadvise(next, (int)index_of(t, c), 0, FA_WINDOW_STEP,
+					      POSIX_FADV_WILLNEED);
+			next->flags |= IOSQE_FIXED_FILE;
+			next->user_data = FA_TAG_CHAIN | (uint64_t)FA_CHAIN_READING << 16 |
+					  index_of(t, c);
+		}
+		got = fa_ring_submit(t);
+	}
+	if (got <= 0) {
+		give_back(t, c);
 		return;
 	}
-	memcpy(c->path, path, len + 1);
-	index = (unsigned)(c - t->chain);
-	sqe = fa_ring_entry(t);
-	if (!sqe)
-		return;
-	io_uring_prep_openat_direct(sqe, dirfd, c->path, flags & ~O_CLOEXEC, 0, index);
-	sqe->flags |= IOSQE_ASYNC;
-	sqe->user_data = TAG_OPEN | index;
-	/* A link goes on only when the thread enters: one step, the rest at the touch. */
-	next = window ? fa_ring_entry(t) : NULL;
-	if (next) {
-		sqe->flags |= IOSQE_IO_LINK;
-		io_uring_prep_fadvise(next, (int)index, 0, FA_WINDOW_STEP,
-				      POSIX_FADV_WILLNEED);
-		next->flags |= IOSQE_FIXED_FILE;
-		next->user_data = TAG_ADVISE | index;
-	}
-	got = fa_ring_submit(t);
-	if (got <= 0)
-		return;
-	c->state = FA_CHAIN_RUNNING;
 	c->in_flight = (uint8_t)got;
-	c->dirfd = dirfd;
-	c->flags = flags;
-	c->directory = fa_directory;
-	c->window = window;
-	c->file = *file;
-	c->started = fa_cycles();
-	t->h.chains++;
-	t->h.n[FA_N_chains]++;
 	t->h.n[FA_N_created] += got > 1 ? 2 : 1;
+	list(t, c);
 }
 
-/* The direct descriptor becomes the lowest free number: that, or a negative errno. */
-static int install(struct fa_thread *t, unsigned index, int flags)
+FA_HIDDEN bool fa_chain_foresee(struct fa_thread *t, const char *path, int flags,
+				uint32_t window, const struct fa_request *r, int conn)
 {
-	struct io_uring_sqe *sqe = fa_ring_entry(t);
-
-	if (!sqe)
-		return -EAGAIN;
-	sqe->opcode = FA_OP_FIXED_FD_INSTALL;
-	sqe->fd = (int)index;
-	sqe->flags = IOSQE_FIXED_FILE;
-	sqe->rw_flags = flags & O_CLOEXEC ? 0 : (int)FA_FIXED_FD_NO_CLOEXEC;
-	sqe->user_data = TAG_OTHER;
-	t->ring.result = -EAGAIN;
-	if (fa_ring_submit(t) > 0)
-		fa_ring_reap(t); /* it ran inline */
-	return t->ring.result;
-}
-
-FA_HIDDEN int fa_chain_adopt(struct fa_thread *t, int dirfd, const char *path, int flags,
-			     struct fa_identity *file)
-{
-	char copy[FA_CHAIN_PATH + 1];
 	struct fa_chain *c;
-	uint64_t start;
-	long got;
-	int fd = -1;
 
-	sweep(t);
-	got = fa_sys_copy(fa_pid, copy, path, FA_CHAIN_PATH, false);
-	if (got <= 0 || t->epoch != fa_epoch)
-		return -1; /* a bad address is the plain call's to answer */
-	copy[got] = '\0';
-	c = find(t, dirfd, copy, flags);
+	if (!may_start(t) || !fa_ring_scratch(t))
+		return false;
+	c = take(t);
 	if (!c)
-		return -1;
-	start = fa_cycles();
-	if (fa_sys_statx(dirfd, path, flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0,
-			 STATX_BASIC_STATS, &t->attr.stx) < 0 ||
-	    !same(&c->file, &t->attr.stx)) {
-		fa_fallback(t, FA_F_stale);
-		goto out;
-	}
-	fa_regime_note(c->file.dev, FA_RECHECK, fa_ns(fa_cycles() - start));
-	if (!opened(t, c))
-		goto out;
-	fd = install(t, (unsigned)(c - t->chain), flags);
-	if (fd < 0) {
-		fa_fallback(t, FA_F_failed);
-		fd = -1;
-		goto out;
-	}
-	/* A relative path may have meant another file when the worker came to it. */
-	if (!fa_is_file(fd, c->file.dev, c->file.ino)) {
-		fa_fallback(t, FA_F_stale);
-		fa_sys_close(fd);
-		fd = -1;
-		goto out;
-	}
-	fa_window(fd, FA_WINDOW_STEP, c->window);
-	/* Now, or the file would outlive its last close, and locks with it. */
-	if (close_direct(t, (unsigned)(c - t->chain)))
-		c->state = FA_CHAIN_FAILED; /* nothing is open any more */
-	*file = c->file;
-	t->attr.fd = fd;
-	t->attr.calls = t->h.n[FA_N_calls];
-	t->h.n[FA_N_adopted]++;
-	t->h.n[FA_N_settled]++;
-	release(t, c);
-out:
-	drop(t, c);
-	sweep(t);
-	return fd;
-}
-
-/* The number is free as soon as a worker has taken the request up. */
-static bool number_free(struct fa_thread *t, int fd)
-{
-	for (unsigned i = 0;; i++) {
-		if (fa_sys_fcntl(fd, F_GETFD, 0) < 0)
-			return true;
-		if (fa_ring_idle(t))
-			return true; /* another thread has the number already */
-		if (i < 32)
-			fa_relax();
-		else if (i < 256)
-			fa_sys_yield();
-		else if (i < 2256)
-			fa_sys_sleep_us(500); /* a second in all */
-		else
-			return false;
-	}
-}
-
-FA_HIDDEN bool fa_chain_close(struct fa_thread *t, int fd, bool *fast)
-{
-	struct io_uring_sqe *sqe;
-
-	if (fa_process->in_line || fa_ring_need(t) < 0)
 		return false;
-	sweep(t);
-	sqe = fa_ring_entry(t);
-	if (!sqe)
-		return false;
-	io_uring_prep_close(sqe, fd);
-	sqe->flags |= IOSQE_ASYNC;
-	t->ring.cancelled = false;
-	sqe->user_data = TAG_CLOSE | ++t->close_number;
-	__atomic_store_n(&t->closed, fa_cycles(), __ATOMIC_RELAXED);
-	__atomic_store_n(&t->closing, t->closing + 1, __ATOMIC_RELEASE);
-	if (fa_ring_submit(t) <= 0) {
-		__atomic_store_n(&t->closing, t->closing - 1, __ATOMIC_RELEASE);
+	c->staged = true;
+	if (!name(t, c, AT_FDCWD, path, flags)) {
+		give_back(t, c);
 		return false;
 	}
-	if (!number_free(t, fd) && fa_ring_cancel(t, TAG_CLOSE | t->close_number) == 0) {
-		fa_fallback(t, FA_F_timeout);
-		t->ring.refused = true;
-		return false;
-	}
-	if (t->ring.cancelled) {
-		t->ring.refused = true;
-		return false;
-	}
-	*fast = fa_ring_idle(t);
+	c->window = window > FA_CHAIN_READ ? FA_CHAIN_READ : window;
+	c->from = r->from;
+	c->conn = conn;
+	memcpy(&c->request, r, offsetof(struct fa_request, target) + r->len + 1);
 	t->h.n[FA_N_created]++;
-	t->h.n[FA_N_settled]++;
+	list(t, c);
+	stage(t, c, FA_CHAIN_LOOKING);
 	return true;
 }
 
-FA_HIDDEN void fa_chain_prespawn(struct fa_thread *t)
+FA_HIDDEN bool fa_chain_opened(struct fa_thread *t, struct fa_chain *c)
 {
-	struct io_uring_sqe *sqe;
+	uint64_t start = fa_cycles(), waited = 0;
 
-	if (fa_ring_need(t) < 0)
-		return;
-	sqe = fa_ring_entry(t);
-	if (!sqe)
-		return;
-	io_uring_prep_nop(sqe);
-	sqe->flags |= IOSQE_ASYNC;
-	sqe->user_data = TAG_OTHER;
-	if (fa_ring_submit(t) > 0)
-		fa_ring_wait(t, OPEN_WAIT_NS);
+	fa_ring_reap(t);
+	while (c->state < FA_CHAIN_READING && !c->stalled && waited < FA_WAIT_NS) {
+		fa_ring_wait(t, FA_WAIT_NS - waited);
+		waited = fa_ns(fa_cycles() - start);
+	}
+	t->h.n[FA_N_waited_ns] += waited;
+	if (c->state < FA_CHAIN_READING)
+		fa_fallback(t, FA_F_timeout);
+	else if (c->state == FA_CHAIN_FAILED)
+		fa_fallback(t, FA_F_failed);
+	return c->state == FA_CHAIN_READING || c->state == FA_CHAIN_OPEN;
 }

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "sys.h"
 
@@ -115,6 +116,41 @@ FA_HIDDEN bool fa_regime_cold(uint64_t dev, enum fa_op op)
 	const struct fa_regime *r = regime_of(dev, false);
 
 	return r && GET(&r->op[op].score) >= FA_SCORE_ON;
+}
+
+FA_HIDDEN bool fa_device_local(uint64_t dev)
+{
+	return major(dev) && !fa_regime_cold(dev, FA_REOPEN);
+}
+
+static struct fa_place *place_of(const char *path, uint64_t *key)
+{
+	const char *slash = strrchr(path, '/');
+	uint64_t h = 0xcbf29ce484222325ULL;
+
+	for (const char *p = path; slash && p < slash; p++)
+		h = (h ^ (unsigned char)*p) * 0x100000001b3ULL;
+	*key = h | 1;
+	return &fa_hints->place[hash64(h) % FA_PLACES];
+}
+
+FA_HIDDEN void fa_place_note(const char *path, uint64_t dev)
+{
+	uint64_t key;
+	struct fa_place *p = place_of(path, &key);
+
+	if (GET(&p->key) == key && GET(&p->dev) == dev)
+		return;
+	SET(&p->key, key);
+	SET(&p->dev, dev);
+}
+
+FA_HIDDEN uint64_t fa_place_dev(const char *path)
+{
+	uint64_t key;
+	const struct fa_place *p = place_of(path, &key);
+
+	return GET(&p->key) == key ? GET(&p->dev) : 0;
 }
 
 FA_HIDDEN struct fa_hint *fa_hint_of(uint64_t site)

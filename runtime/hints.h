@@ -51,11 +51,20 @@ struct fa_hint {
 	uint32_t unused;
 };
 
+/* Which file system a directory is on. */
+struct fa_place {
+	uint64_t key; /* hash of the directory's path, 0: free */
+	uint64_t dev;
+};
+
+#define FA_PLACES 256U
+
 struct fa_hints {
 	uint32_t any_cold; /* (device, op) pairs that are cold */
 	uint32_t devices;  /* that have ever waited */
 	struct fa_regime regime[FA_DEVICES];
 	struct fa_hint site[FA_SITES];
+	struct fa_place place[FA_PLACES];
 };
 
 #define FA_SCORE_UP 5U
@@ -77,6 +86,18 @@ void fa_regime_note(uint64_t dev, enum fa_op op, uint64_t ns) FA_HIDDEN;
 
 /* Do such calls wait? At least two of the last few must have. */
 bool fa_regime_cold(uint64_t dev, enum fa_op op) FA_HIDDEN;
+
+/*
+ * Is this surely a file system of this machine, where an open does not wait once
+ * the name is cached? FUSE and NFS ask their server, and have no device number.
+ */
+bool fa_device_local(uint64_t dev) FA_HIDDEN;
+
+/* The file at this absolute path is on `dev`, and so are its neighbours. */
+void fa_place_note(const char *path, uint64_t dev) FA_HIDDEN;
+
+/* Where a file at this path would be; 0: not known. */
+uint64_t fa_place_dev(const char *path) FA_HIDDEN;
 
 /* The hint of a call site, or NULL when the table has no room near its place. */
 struct fa_hint *fa_hint_of(uint64_t site) FA_HIDDEN;

@@ -16,7 +16,7 @@
 
 FA_HIDDEN int fa_own_lowest = INT_MAX;
 
-static int own[FA_OWN_COUNT] = { -1, -1, -1, -1 };
+static int own[FA_OWN_COUNT] = { -1, -1, -1, -1, -1 };
 
 static void find_lowest(void)
 {
@@ -86,6 +86,20 @@ FA_HIDDEN int fa_own_open(enum fa_own which, const char *path)
 		return fd;
 	fd = fa_own_take(which, fd);
 	return fd < 0 ? fd : 0;
+}
+
+FA_HIDDEN int fa_own_fd(enum fa_own which)
+{
+	return own[which];
+}
+
+FA_HIDDEN void fa_own_drop(enum fa_own which)
+{
+	if (own[which] < 0)
+		return;
+	fa_sys_close(own[which]);
+	own[which] = -1;
+	find_lowest();
 }
 
 FA_HIDDEN void fa_own_write(enum fa_own which, const char *text, size_t len)

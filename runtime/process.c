@@ -127,6 +127,8 @@ static void thread_ends(void *arg)
 		return;
 	t->h.word = FA_T_BUSY;
 	fa_chain_reset(t);
+	fa_readiness_release_all(t);
+	fa_stream_reset(t);
 	fa_ring_retire(t);
 	t->closing = 0;
 	t->closed = 0;
@@ -141,6 +143,7 @@ static void after_fork(void)
 					 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		return; /* another thread of the child is at it: pass through meanwhile */
 	fa_pid = fa_sys_getpid();
+	fa_own_drop(FA_OWN_WAKE); /* the parent's */
 	__atomic_store_n(&fa_process->state, RUNNING, __ATOMIC_RELEASE);
 }
 
@@ -212,6 +215,8 @@ static void retire(struct fa_thread *t)
 
 	quiesce(t, &patience);
 	fa_chain_reset(t);
+	fa_readiness_release_all(t);
+	fa_stream_reset(t);
 	fa_ring_retire(t);
 	__atomic_store_n(&t->closing, 0, __ATOMIC_RELEASE);
 }
@@ -285,7 +290,7 @@ FA_HIDDEN void fa_nproc_falls(void)
 		return;
 	t = fa_thread_of(fa_enter());
 	if (t && fa_busy(t)) {
-		fa_chain_prespawn(t);
+		fa_prespawn(t);
 		fa_ready(t);
 	}
 }
@@ -425,7 +430,8 @@ static int make_memory(void)
 	fa_fds = fa_sys_mmap(NULL, FA_FDS * sizeof(*fa_fds), PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE | MAP_NORESERVE);
 	fa_process = fa_map_wiped(sizeof(*fa_process));
-	if (!fa_fds || !fa_process || fa_hints_make() < 0 ||
+	fa_watches = fa_map_wiped(FA_FDS * sizeof(*fa_watches));
+	if (!fa_fds || !fa_process || !fa_watches || fa_hints_make() < 0 ||
 	    pthread_key_create(&thread_key, thread_ends) != 0)
 		return -ENOMEM;
 	fa_any_cold = &fa_hints->any_cold;

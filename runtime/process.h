@@ -12,8 +12,10 @@
 #include "arena.h"
 #include "chain.h"
 #include "options.h"
+#include "readiness.h"
 #include "ring.h"
 #include "runtime.h"
+#include "stream.h"
 
 enum fa_fallback {
 #define FALLBACK(id, help) FA_F_##id,
@@ -40,8 +42,22 @@ struct fa_thread {
 	uint32_t epoch; /* of privileges, when the ring was made */
 	uint64_t fallback[FA_FALLBACKS];
 	struct fa_ring ring;
-	struct fa_chain chain[FA_CHAINS];
+	struct fa_chains *ahead; /* NULL until the first */
 	struct fa_attr attr;
+	struct {
+		uint64_t
+			warm; /* file system of the chain that this open will find cached */
+		uint64_t from, to; /* bytes that the chain has brought in */
+	} found;
+	struct fa_requests *requests; /* NULL until the first */
+	uint16_t held[FA_HELD_MAX];   /* descriptors, h.held of them */
+	struct fa_stream stream[FA_STREAMS];
+	uint64_t turned;       /* cycles, when held events were last looked through */
+	uint64_t probed;       /* cycles, when a request last ran plain */
+	bool suspect;	       /* chains end as fast as if nothing waited */
+	bool probing;	       /* the next plain open is such a request's */
+	unsigned credit;       /* connections to look at without a use */
+	unsigned skipped;      /* not looked at */
 	uint32_t close_number; /* of the last close on the ring */
 	uint32_t closing;      /* closes on their way */
 	uint64_t closed;       /* cycles, when the last was submitted */

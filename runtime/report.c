@@ -34,7 +34,7 @@ static const char *const fallback_help[FA_FALLBACKS] = {
 };
 
 static const char *const op_name[FA_TIMED_OPS] = {
-	"open", "stat", "fstat", "read", "close", "recheck",
+	"open", "stat", "fstat", "read", "close", "recheck", "reopen",
 };
 static const char *const mode_name[] = { "auto", "observe", "off" };
 
@@ -82,11 +82,13 @@ static void counters(struct fa_text *t)
 		sum[FA_N_passthrough] += th->h.n[FA_N_calls] - th->h.looked;
 	}
 	for (unsigned i = 0; i < FA_COUNTERS; i++) {
-		if (i == FA_N_created)
-			fa_text_str(t, "\"futures\":{");
+		if (i == FA_N_created || i == FA_N_peeks) {
+			name(t, i == FA_N_peeks ? "events" : "futures");
+			fa_text_char(t, '{');
+		}
 		name(t, counter_name[i]);
 		fa_text_num(t, sum[i]);
-		fa_text_str(t, i == FA_N_waited_ns ? "}," : ",");
+		fa_text_str(t, i == FA_N_waited_ns || i == FA_N_put_off ? "}," : ",");
 	}
 }
 

@@ -126,6 +126,7 @@ FA_HIDDEN int fa_ring_need(struct fa_thread *t)
 
 	if (t->epoch != fa_epoch) {
 		fa_chain_reset(t);
+		fa_stream_reset(t);
 		fa_ring_retire(t);
 		t->epoch = fa_epoch;
 	}
@@ -158,6 +159,31 @@ err_map:
 	return refuse(t, FA_F_no_ring, e);
 }
 
+FA_HIDDEN bool fa_ring_scratch(struct fa_thread *t)
+{
+	struct fa_ring *r = &t->ring;
+
+	if (!r->scratch) {
+		r->scratch = fa_sys_mmap(NULL, FA_RING_SCRATCH, PROT_READ | PROT_WRITE,
+					 MAP_PRIVATE | MAP_NORESERVE);
+		if (!r->scratch) {
+			fa_fallback(t, FA_F_no_memory);
+			return false;
+		}
+		/* A worker writes while the program forks: nobody needs a copy. */
+		fa_sys_madvise(r->scratch, FA_RING_SCRATCH, MADV_DONTFORK);
+	}
+	return true;
+}
+
+FA_HIDDEN int fa_ring_wakes(struct fa_thread *t, int eventfd)
+{
+	int e = (int)ring_register(&t->ring, IORING_REGISTER_EVENTFD, &eventfd, 1);
+
+	t->ring.wakes = e == 0;
+	return e;
+}
+
 FA_HIDDEN struct io_uring_sqe *fa_ring_entry(struct fa_thread *t)
 {
 	struct fa_ring *r = &t->ring;
@@ -167,6 +193,8 @@ FA_HIDDEN struct io_uring_sqe *fa_ring_entry(struct fa_thread *t)
 	/* A signal handler may have forked below us: then there is no ring here. */
 	if (!r->memory)
 		return NULL;
+	if (r->prepared == FA_RING_ENTRIES)
+		fa_ring_submit(t);
 	tail = *r->sq_tail + r->prepared;
 	if (r->submitted + r->prepared - __atomic_load_n(r->cq_head, __ATOMIC_RELAXED) >=
 	    FA_RING_FLIGHT) {
@@ -207,26 +235,52 @@ FA_HIDDEN int fa_ring_submit(struct fa_thread *t)
 	return got;
 }
 
-FA_HIDDEN void fa_ring_reap(struct fa_thread *t)
+/* The kernel runs so much deferred work when it is entered, and tells of no rest. */
+#define BATCH 20U
+
+/* Hands over what is in the completion queue; how much that was. */
+static unsigned drain(struct fa_thread *t)
 {
 	struct fa_ring *r = &t->ring;
 	const struct io_uring_cqe *cqes = r->cqes;
-	uint32_t head, tail;
+	uint32_t head = *r->cq_head, first = head;
+	/* Pairs with the kernel's release of the tail. */
+	uint32_t tail = __atomic_load_n(r->cq_tail, __ATOMIC_ACQUIRE);
+
+	while (head != tail) {
+		struct io_uring_cqe cqe = cqes[head & r->cq_mask];
+
+		/* Pairs with the kernel's acquire of the head: entries are free again. */
+		__atomic_store_n(r->cq_head, ++head, __ATOMIC_RELEASE);
+		fa_completed(t, cqe.user_data, cqe.res);
+	}
+	return head - first;
+}
+
+FA_HIDDEN bool fa_ring_work(const struct fa_thread *t)
+{
+	return t->ring.memory &&
+	       __atomic_load_n(t->ring.sq_flags, __ATOMIC_RELAXED) & IORING_SQ_TASKRUN;
+}
+
+FA_HIDDEN void fa_ring_reap(struct fa_thread *t)
+{
+	struct fa_ring *r = &t->ring;
+	unsigned n = 0;
 
 	if (!r->memory)
 		return;
-	if (__atomic_load_n(r->sq_flags, __ATOMIC_RELAXED) & IORING_SQ_TASKRUN)
-		enter(t, 0, true, 0, 0);
-	head = *r->cq_head;
-	/* Pairs with the kernel's release of the tail. */
-	tail = __atomic_load_n(r->cq_tail, __ATOMIC_ACQUIRE);
-	for (; head != tail; head++) {
-		const struct io_uring_cqe *cqe = &cqes[head & r->cq_mask];
-
-		fa_chain_completed(t, cqe->user_data, cqe->res);
-	}
-	/* Pairs with the kernel's acquire of the head: entries are free again. */
-	__atomic_store_n(r->cq_head, head, __ATOMIC_RELEASE);
+	r->turn++;
+	do {
+		if (n >= BATCH || fa_ring_work(t))
+			enter(t, 0, true, 0, 0);
+		n = drain(t);
+		/* What is submitted here may have ended already. */
+		if (r->prepared && r->memory) {
+			fa_ring_submit(t);
+			n += drain(t);
+		}
+	} while (n);
 }
 
 FA_HIDDEN bool fa_ring_wait(struct fa_thread *t, uint64_t ns)
@@ -272,4 +326,7 @@ FA_HIDDEN void fa_ring_retire(struct fa_thread *t)
 	unregister(&t->ring);
 	t->ring.memory = NULL;
 	fa_sys_munmap(memory, 2 * PAGE);
+	if (t->ring.scratch)
+		fa_sys_munmap(t->ring.scratch, FA_RING_SCRATCH);
+	t->ring.scratch = NULL;
 }

@@ -21,8 +21,18 @@ struct fa_thread;
 struct io_uring_sqe;
 
 #define FA_RING_ENTRIES 64U
-#define FA_RING_FLIGHT 32U /* operations in flight at most */
-#define FA_RING_WORKERS 16U
+#define FA_RING_FLIGHT 112U /* operations in flight at most: each has a completion's room \
+			     */
+#define FA_RING_WORKERS 128U
+#define FA_RING_SCRATCH (128UL << 10)
+#define FA_WAIT_NS 1000000000U /* the longest wait for anything on it */
+
+/* user_data: what it was, and which one */
+#define FA_TAGS (~0xffffffffULL)
+#define FA_TAG_CHAIN (1ULL << 32)  /* + stage << 16, + index */
+#define FA_TAG_STREAM (2ULL << 32) /* + index */
+#define FA_TAG_CLOSE (3ULL << 32)  /* of a descriptor of the program, + a number */
+#define FA_TAG_OTHER (4ULL << 32)  /* result taken from `result` */
 
 struct fa_ring {
 	void *memory; /* NULL: no ring */
@@ -32,9 +42,13 @@ struct fa_ring {
 	uint32_t submitted; /* entries the kernel took; each completes once */
 	uint32_t prepared;  /* tail not yet submitted */
 	uint32_t cq_mask;
+	uint32_t
+		turn; /* of fa_ring_reap(): what ends in the one it began in did not wait */
+	void *scratch;	/* where reads go whose bytes nobody wants */
 	int index;	/* registered */
 	int result;	/* of the last operation that ran inline */
 	bool cancelled; /* the last close waited for never ran */
+	bool wakes;	/* an eventfd at each completion */
 	bool refused;	/* do not try again under these privileges */
 };
 
@@ -43,6 +57,12 @@ struct fa_ring {
  * counted; a refusal is remembered until privileges change.
  */
 int fa_ring_need(struct fa_thread *t) FA_HIDDEN;
+
+/* Room for reads that only bring pages in. False: no memory. */
+bool fa_ring_scratch(struct fa_thread *t) FA_HIDDEN;
+
+/* From now on a completion makes this eventfd readable. */
+int fa_ring_wakes(struct fa_thread *t, int eventfd) FA_HIDDEN;
 
 /* A cleared entry, or NULL: too much is in flight. */
 struct io_uring_sqe *fa_ring_entry(struct fa_thread *t) FA_HIDDEN;
@@ -53,7 +73,13 @@ struct io_uring_sqe *fa_ring_entry(struct fa_thread *t) FA_HIDDEN;
  */
 int fa_ring_submit(struct fa_thread *t) FA_HIDDEN;
 
-/* Hands all completions that are there to fa_chain_completed(). */
+/* What a completion means: in chain.c. May prepare further entries. */
+void fa_completed(struct fa_thread *t, uint64_t user_data, int result) FA_HIDDEN;
+
+/* Is there deferred work, which ends requests when the thread enters the ring? */
+bool fa_ring_work(const struct fa_thread *t) FA_HIDDEN;
+
+/* Hands all completions that are there to fa_completed(), and submits what it prepares. */
 void fa_ring_reap(struct fa_thread *t) FA_HIDDEN;
 
 /* Waits for one more completion, `ns` at most, and reaps. False: none came. */

@@ -33,6 +33,7 @@ enum fa_op {
 	FA_READ,
 	FA_CLOSE,
 	FA_RECHECK, /* our own look-up of a path before an adoption */
+	FA_REOPEN,  /* an open whose name and inode were cached just before */
 	FA_TIMED_OPS,
 	FA_SENDFILE = FA_TIMED_OPS,
 	FA_SEEK,
@@ -64,6 +65,7 @@ struct fa_thread_head {
 	uint32_t word;
 	uint32_t skip;	 /* opens and stats to pass by before one is looked at */
 	uint32_t chains; /* chains that an open might adopt */
+	uint32_t held;	 /* descriptors of which events are held back */
 	uint32_t tick;	 /* opens and stats looked at */
 	uint64_t looked; /* calls looked at: the others passed through */
 	uint64_t n[FA_COUNTERS];
@@ -88,6 +90,10 @@ struct fa_fd {
 	uint64_t dev, ino;   /* 0: not known */
 	uint64_t at[FA_OPS]; /* last return address per class */
 	uint64_t cycles[FA_OPS];
+	uint64_t resident, resident_to; /* bytes that a read of ours has found in memory */
+	uint64_t put_off;		/* offset + 1 of the last sendfile that was */
+	uint16_t stream;		/* index + 1 of the window on its way */
+	uint8_t window_steps;		/* its size */
 };
 
 #define FA_FD_CAPTURED (1U << 0)
@@ -129,6 +135,7 @@ struct fa_seen {
 
 struct fa_thread_head *fa_enter_slow(void) FA_HIDDEN;
 int fa_open_touch(struct fa_call *c) FA_HIDDEN;
+bool fa_stat_touch(struct fa_call *c, struct stat *st, bool follow) FA_HIDDEN;
 void fa_opened(struct fa_call *c, int fd) FA_HIDDEN;
 void fa_statted(struct fa_call *c, const struct fa_seen *seen) FA_HIDDEN;
 bool fa_fstat_touch(struct fa_call *c, struct stat *st) FA_HIDDEN;
@@ -226,8 +233,12 @@ static inline int fa_open_end(struct fa_call *c, int fd)
 	return fd;
 }
 
-static inline void fa_stat_begin(struct fa_call *c, int dirfd, const char *path,
-				 const void *site)
+/*
+ * Before a stat of a path. True: settled, *st is filled. `st` is NULL where only
+ * the plain call will do.
+ */
+static inline bool fa_stat_begin(struct fa_call *c, int dirfd, const char *path,
+				 struct stat *st, bool follow, const void *site)
 {
 	c->t = fa_enter();
 	c->start = 0;
@@ -235,8 +246,11 @@ static inline void fa_stat_begin(struct fa_call *c, int dirfd, const char *path,
 		c->site = (uintptr_t)site;
 		c->fd = dirfd;
 		c->path = path;
+		if (c->t->chains && st && fa_stat_touch(c, st, follow))
+			return true;
 		c->start = fa_cycles();
 	}
+	return false;
 }
 
 /* After a stat of a path; `st` is read only when it succeeded. */
@@ -294,11 +308,17 @@ static inline bool fa_fstat_begin(struct fa_call *c, int fd, struct stat *st,
 	return fa_fd_begin(c, fd, site) && fa_fstat_touch(c, st);
 }
 
+/*
+ * A sendfile of a captured file: how many bytes to ask for, 0: answer EAGAIN. When
+ * it is fewer than the program asked for, fa_send_done() hears what became of it.
+ */
+size_t fa_send_touch(struct fa_call *c, int to, const off_t *offset, size_t n) FA_HIDDEN;
+void fa_send_done(struct fa_call *c, int to, size_t some, int64_t sent) FA_HIDDEN;
+
 int fa_own_guard(int fd) FA_HIDDEN; /* EBADF when the descriptor is ours, else 0 */
 extern int fa_own_lowest FA_HIDDEN; /* the library's own descriptors are >= this */
 
 /* Before a close. 0: closed. Negative: do the call. Positive: the errno to fail with. */
-
 static inline int fa_close_begin(struct fa_call *c, int fd, const void *site)
 {
 	c->f = NULL;
@@ -317,6 +337,92 @@ static inline int fa_close_end(struct fa_call *c, int r)
 		fa_closed(c);
 	return r;
 }
+
+/* ---- readiness: see readiness.h ---- */
+
+struct epoll_event;
+struct pollfd;
+
+/* One descriptor, as it was registered; in memory that a fork wipes. */
+struct fa_watch {
+	uint32_t set;	   /* epoll set + 1, 0: none */
+	uint32_t events;   /* registered */
+	uint64_t data;	   /* registered */
+	uint64_t since;	   /* cycles when it was first held */
+	uint64_t listener; /* local address, 0: not asked yet */
+	uint32_t born;	   /* an epoll set: count of forks + 1 when it was made */
+	uint16_t at;	   /* its place in the thread's list of held ones */
+	uint8_t held;	   /* FA_HELD_* */
+	uint8_t flags;	   /* FA_WATCH_* */
+	uint8_t chains;	   /* that IN is held for */
+	uint8_t odd;	   /* in a row, bytes that were no request */
+};
+
+extern struct fa_watch *fa_watches FA_HIDDEN; /* FA_FDS entries, NULL while off */
+
+/* An epoll set was made, a descriptor was registered, changed or taken out. */
+void fa_set_made(int set) FA_HIDDEN;
+void fa_registered(int set, int op, int fd, const struct epoll_event *ev) FA_HIDDEN;
+
+/* The descriptor is about to be closed or replaced. */
+void fa_forget_watch_slow(int fd) FA_HIDDEN;
+
+static inline void fa_forget_watch(int fd)
+{
+	const struct fa_watch *w =
+		fa_watches && (unsigned)fd < FA_FDS ? &fa_watches[fd] : NULL;
+
+	if (w && fa_unlikely(w->set | w->born | w->flags))
+		fa_forget_watch_slow(fd);
+}
+
+/* A child is about to inherit the epoll sets. */
+void fa_sets_inherited(void) FA_HIDDEN;
+
+/* May a wait for readiness go straight through? */
+static inline bool fa_pass_wait(void)
+{
+	struct fa_thread_head *t = fa_self;
+
+	return fa_likely(fa_off || !t || t->word != FA_T_READY ||
+			 (!*fa_any_cold && !t->held && !t->chains));
+}
+
+/* A wait on its way through a wrapper. */
+struct fa_wait {
+	struct fa_thread_head *t;
+	bool limited;
+	uint64_t deadline; /* ns of CLOCK_MONOTONIC_RAW, if limited */
+	const void *mask;  /* sigset_t, or NULL */
+};
+
+#define FA_WAIT_BAD INT64_MIN /* a time that the kernel will refuse */
+
+/*
+ * Before a wait of `ns` nanoseconds (-1: no limit, or FA_WAIT_BAD). True: the real call
+ * is to be made, and its result given to the end; false: the end waits.
+ */
+bool fa_wait_begin(struct fa_wait *w, int64_t ns, const void *mask) FA_HIDDEN;
+
+/* After it: what the program gets, a count or a negative errno. */
+int fa_epoll_end(struct fa_wait *w, int set, struct epoll_event *events, int max,
+		 int n) FA_HIDDEN;
+int fa_poll_end(struct fa_wait *w, struct pollfd *fds, unsigned long count,
+		int n) FA_HIDDEN;
+
+/*
+ * select, all of it, for its arguments are overwritten by the call. False: the
+ * plain call is to be made.
+ */
+bool fa_select_wait(struct fa_wait *w, int count, void *in, void *out, void *except,
+		    int *result) FA_HIDDEN;
+
+/* Copies what a pointer of the program's shows. False: it is bad. */
+bool fa_wait_read(void *to, const void *from, size_t n) FA_HIDDEN;
+void fa_wait_write(void *to, const void *from, size_t n) FA_HIDDEN;
+
+/* Nanoseconds that are left of a limited wait. */
+int64_t fa_wait_left(const struct fa_wait *w) FA_HIDDEN;
 
 /* The number `fd` is about to be replaced or has been closed by other means. */
 void fa_forget_fds(unsigned first, unsigned last) FA_HIDDEN;

@@ -145,6 +145,46 @@ static inline long fa_sys_copy(int pid, void *ours, const void *theirs, size_t n
 		      &remote, 1, 0);
 }
 
+static inline int fa_sys_eventfd(int flags)
+{
+	return (int)FA_SYS(SYS_eventfd2, 0, flags, 0, 0, 0, 0);
+}
+
+static inline int fa_sys_epoll_ctl(int set, int op, int fd, const void *event)
+{
+	return (int)FA_SYS(SYS_epoll_ctl, set, op, fd, event, 0, 0);
+}
+
+/* What is ready now. */
+static inline int fa_sys_epoll_now(int set, void *events, int max)
+{
+	return (int)FA_SYS(SYS_epoll_pwait, set, events, max, 0, NULL, 0);
+}
+
+#define FA_SIGSET 8 /* bytes of the kernel's sigset_t */
+
+static inline int fa_sys_ppoll(void *fds, unsigned n, struct __kernel_timespec *ts,
+			       const void *mask)
+{
+	return (int)FA_SYS(SYS_ppoll, fds, n, ts, mask, FA_SIGSET, 0);
+}
+
+/* MSG_PEEK | MSG_DONTWAIT */
+static inline long fa_sys_peek(int fd, void *buf, size_t n)
+{
+	return FA_SYS(SYS_recvfrom, fd, buf, n, 0x02 | 0x40, NULL, NULL);
+}
+
+static inline int fa_sys_getsockname(int fd, void *address, uint32_t *len)
+{
+	return (int)FA_SYS(SYS_getsockname, fd, address, len, 0, 0, 0);
+}
+
+static inline long fa_sys_lseek(int fd, int64_t offset, int whence)
+{
+	return FA_SYS(SYS_lseek, fd, offset, whence, 0, 0, 0);
+}
+
 static inline void fa_sys_yield(void)
 {
 	FA_SYS(SYS_sched_yield, 0, 0, 0, 0, 0, 0);

@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 
 # In order: what is quick and basic first.
-SUITES = ["unit", "asan", "ubsan", "tsan", "library", "support", "zoo", "twin", "vsftpd", "servers"]
+SUITES = ["unit", "asan", "ubsan", "tsan", "library", "support", "zoo", "events", "twin", "vsftpd",
+          "servers"]
 SANITIZERS = ("asan", "ubsan", "tsan")
 LIMIT_S = 600
 

@@ -16,6 +16,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 
 import bench_atcall  # noqa: E402
+import bench_events  # noqa: E402
 import bench_hot  # noqa: E402
 import bench_micro  # noqa: E402
 import bench_slow  # noqa: E402
@@ -40,6 +41,7 @@ SCENARIOS = {
     "micro": lambda opts, skipped: bench_micro.run(opts),
     "hot": rows_of(bench_hot.PARTS),
     "slow": bench_slow.run,
+    "events": bench_events.run,
     "atcall": bench_atcall.run,
     "slowfs": rows_of((bench_slow.capacity,)),
 }
@@ -59,7 +61,7 @@ def machine():
 
 def arguments():
     p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("--quick", action="store_true", help="fewer and shorter runs, under a minute")
+    p.add_argument("--quick", action="store_true", help="fewer and shorter runs, a minute or two")
     p.add_argument("--only", action="append", choices=SCENARIOS, metavar="NAME",
                    help="only this scenario (repeatable): " + ", ".join(SCENARIOS))
     p.add_argument("--rounds", type=int, default=5, help="pairs per figure, at least 5")
@@ -81,8 +83,9 @@ def main():
     signal.signal(signal.SIGTERM, terminated)
 
     needed = [harness.LIB, harness.SLOWFS,
-              *(harness.BUILD / "tests/bench" / n for n in ("atcall", "micro", "null_preload",
-                                                            "slowfs_depth"))]
+              *(harness.BUILD / "tests/bench" / n
+                for n in ("atcall", "downloads", "httpload", "micro", "null_preload",
+                          "relay", "slowfs_depth"))]
     for path in needed:
         if not path.exists():
             sys.exit(f"bench: {path} is not built: run make bench")

@@ -41,14 +41,14 @@ def tree(root, count):
         (root / f"f{i:04d}").write_bytes(os.urandom(SIZE))
 
 
-def nginx_wrk(opts):
+def wrk_row(make, opts):
     wrk = harness.needs("wrk")
     seconds = 1 if opts.quick else 2
     rounds = 3 if opts.quick else max(opts.rounds, 7)
     files = 64
     with harness.tmpfs_dir() as work, contextlib.ExitStack() as stack:
         tree(work / "files", files)
-        ports = both(stack, servers.nginx, work / "files", work)
+        ports = both(stack, make, work / "files", work)
         script = work / "many.lua"
         script.write_text(LUA.replace("COUNT", str(files)))
 
@@ -62,7 +62,16 @@ def nginx_wrk(opts):
 
         for variant in (0, 1):          # first touch, outside of the figures
             run(variant, 0)
-        return ratio_row("hot", "nginx, 16 KiB, 64 connections", "requests/s", run, rounds, TARGET)
+        return ratio_row("hot", f"{make.__name__}, 16 KiB, 64 connections", "requests/s", run,
+                         rounds, TARGET)
+
+
+def nginx_wrk(opts):
+    return wrk_row(servers.nginx, opts)
+
+
+def lighttpd_wrk(opts):
+    return wrk_row(servers.lighttpd, opts)
 
 
 def vsftpd_retr(opts):
@@ -87,4 +96,4 @@ def vsftpd_retr(opts):
         return ratio_row("hot", "vsftpd RETR, 16 KiB, one client", "files/s", run, rounds, TARGET)
 
 
-PARTS = (nginx_wrk, vsftpd_retr)
+PARTS = (nginx_wrk, lighttpd_wrk, vsftpd_retr)

@@ -7,6 +7,7 @@ import ftplib
 import http.client
 import os
 import pwd
+import subprocess
 from pathlib import Path
 
 import harness
@@ -27,7 +28,8 @@ def _write(path, text):
     return str(path)
 
 
-def nginx(root, work, port, env):
+def nginx(root, work, port, env, extra=""):
+    """`extra` is what else is to stand in the server's block."""
     program = harness.needs("nginx")
     work = Path(work)
     temp = "\n".join(f"{kind}_temp_path {work}/tmp-{kind};"
@@ -39,11 +41,37 @@ events {{ worker_connections 512; }}
 http {{
     access_log off; sendfile on; keepalive_requests 100000000;
     {temp}
-    server {{ listen 127.0.0.1:{port}; root {root}; }}
+    server {{ listen 127.0.0.1:{port}; root {root}; {extra} }}
 }}
 """)
     return harness.Server([program, "-p", work, "-e", work / "error.log", "-c", conf], env,
                           ready=port)
+
+
+def nginx_threads(root, work, port, env, extra=""):
+    """nginx with its own remedy against files that block."""
+    build = subprocess.run([harness.needs("nginx"), "-V"], capture_output=True, text=True,
+                           timeout=10).stderr
+    if "--with-threads" not in build:
+        harness.skip("this nginx is built without threads")
+    return nginx(root, work, port, env, "aio threads; " + extra)
+
+
+def lighttpd(root, work, port, env):
+    program = harness.needs("lighttpd")
+    # It keeps what it opened for some seconds: cold files come faster than they go.
+    user = f"""server.username = "{_user("www-data", "nobody")}"
+server.max-fds = 40000
+""" if os.geteuid() == 0 else ""
+    conf = _write(Path(work) / "lighttpd.conf", f"""
+server.document-root = "{root}"
+server.bind = "127.0.0.1"
+server.port = {port}
+server.max-keep-alive-requests = 60000
+server.max-connections = 512
+{user}
+""")
+    return harness.Server([program, "-D", "-f", conf], env, ready=port)
 
 
 def apache(root, work, port, env):
@@ -151,4 +179,5 @@ class FtpClient:
         self.ftp.close()
 
 
-CLIENTS = {nginx: HttpClient, apache: HttpClient, busybox: HttpClient, vsftpd: FtpClient}
+CLIENTS = {nginx: HttpClient, lighttpd: HttpClient, apache: HttpClient, busybox: HttpClient,
+           vsftpd: FtpClient}

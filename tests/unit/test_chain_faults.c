@@ -169,7 +169,7 @@ static void test_keys_collide(void **state)
 {
 	(void)state;
 	chain_begin(O_RDONLY, 0);
-	t->chain[0].path[1]++;
+	t->ahead->chain[0].path[1]++;
 	assert_int_equal(chain_adopt(O_RDONLY), -1);
 	assert_int_equal(t->h.chains, 1);
 }
@@ -178,7 +178,7 @@ static void test_expired(void **state)
 {
 	(void)state;
 	chain_begin(O_RDONLY, 0);
-	t->chain[0].started = unit_ago(FA_CHAIN_LIFE + 100000000);
+	t->ahead->chain[0].started = unit_ago(FA_CHAIN_LIFE + 100000000);
 	assert_int_equal(chain_adopt(O_RDONLY), -1);
 	chain_lost(FA_F_expired);
 	assert_int_equal(slots_open(), 0);
@@ -190,7 +190,7 @@ static void test_not_yet_expired(void **state)
 
 	(void)state;
 	chain_begin(O_RDONLY, 0);
-	t->chain[0].started = unit_ago(FA_CHAIN_LIFE / 2);
+	t->ahead->chain[0].started = unit_ago(FA_CHAIN_LIFE / 2);
 	fd = chain_adopt(O_RDONLY);
 	assert_true(fd >= 0);
 	close(fd);
@@ -247,11 +247,11 @@ static void test_table_full(void **state)
 {
 	(void)state;
 	fake_ring.result[IORING_OP_OPENAT] = FAKE_PENDING;
-	for (unsigned i = 0; i < FA_CHAINS + 2; i++)
+	for (unsigned i = 0; i < FA_CHAINS_STATTED + 2; i++)
 		begin_other(i, 0);
-	assert_int_equal(t->h.chains, FA_CHAINS);
+	assert_int_equal(t->h.chains, FA_CHAINS_STATTED);
 	assert_int_equal(t->fallback[FA_F_ring_full], 2);
-	assert_int_equal(fake_ring.logged, FA_CHAINS);
+	assert_int_equal(fake_ring.logged, FA_CHAINS_STATTED);
 }
 
 static void test_too_much_in_flight(void **state)

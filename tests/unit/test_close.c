@@ -15,7 +15,7 @@ static void test_number_is_free(void **state)
 
 	(void)state;
 	REAL_RING();
-	assert_true(fa_chain_close(t, fd, &fast));
+	assert_true(fa_close_behind(t, fd, &fast));
 	assert_int_equal(fcntl(fd, F_GETFD), -1);
 	assert_int_equal(unit_lowest_fd(), fd);
 	fa_drain();
@@ -32,7 +32,7 @@ static void test_many_closes(void **state)
 		int fd = open(file, O_RDONLY | O_CLOEXEC);
 
 		assert_int_equal(fd, first);
-		if (!fa_chain_close(t, fd, &fast))
+		if (!fa_close_behind(t, fd, &fast))
 			close(fd);
 	}
 	fa_drain();
@@ -47,7 +47,7 @@ static void test_on_a_worker(void **state)
 	int fd = open(file, O_RDONLY | O_CLOEXEC);
 
 	(void)state;
-	assert_true(fa_chain_close(t, fd, &fast));
+	assert_true(fa_close_behind(t, fd, &fast));
 	assert_true(fast);
 	assert_int_equal(fake_ring_took(IORING_OP_CLOSE, &sqe), 1);
 	assert_true(sqe->flags & IOSQE_ASYNC);
@@ -64,7 +64,7 @@ static bool stuck_close(int fd, int cancelled)
 	fake_hook(SYS_clock_nanosleep, fake_no_time);
 	fake_ring.result[IORING_OP_CLOSE] = FAKE_PENDING;
 	fake_ring.registers[IORING_REGISTER_SYNC_CANCEL] = cancelled;
-	closed = fa_chain_close(t, fd, &fast);
+	closed = fa_close_behind(t, fd, &fast);
 	assert_in_range(fake_calls(SYS_clock_nanosleep), 1000, 3000);
 	return closed;
 }
@@ -107,7 +107,7 @@ static void test_close_not_taken(void **state)
 	(void)state;
 	fa_ring_need(t);
 	fake_ring.take = -EAGAIN;
-	assert_false(fa_chain_close(t, fd, &fast));
+	assert_false(fa_close_behind(t, fd, &fast));
 	assert_int_equal(t->fallback[FA_F_refused], 1);
 	assert_int_equal(t->closing, 0);
 	assert_int_equal(close(fd), 0);
@@ -117,7 +117,7 @@ static void test_close_without_ring(void **state)
 {
 	(void)state;
 	fake_fail(SYS_io_uring_setup, -EPERM);
-	assert_false(fa_chain_close(t, 600, &fast));
+	assert_false(fa_close_behind(t, 600, &fast));
 	assert_int_equal(fake_ring.logged, 0);
 }
 
@@ -128,8 +128,8 @@ static void test_close_with_full_ring(void **state)
 	fake_ring.result[IORING_OP_CLOSE] = FAKE_PENDING;
 	fake_ring.registers[IORING_REGISTER_SYNC_CANCEL] = -EALREADY;
 	for (unsigned i = 0; i < FA_RING_FLIGHT; i++)
-		assert_true(fa_chain_close(t, 700, &fast)); /* not open: free at once */
-	assert_false(fa_chain_close(t, 700, &fast));
+		assert_true(fa_close_behind(t, 700, &fast)); /* not open: free at once */
+	assert_false(fa_close_behind(t, 700, &fast));
 	assert_int_equal(t->fallback[FA_F_ring_full], 1);
 }
 
@@ -149,7 +149,7 @@ static void test_drain_waits_for_closes(void **state)
 	(void)state;
 	fake_hook(SYS_clock_nanosleep, ends_meanwhile);
 	fake_ring.result[IORING_OP_CLOSE] = FAKE_PENDING;
-	assert_true(fa_chain_close(t, 700, &fast));
+	assert_true(fa_close_behind(t, 700, &fast));
 	assert_false(fast);
 	fake_ring_took(IORING_OP_CLOSE, &pending);
 	fa_drain();
@@ -209,7 +209,7 @@ static void test_no_chains_once_names_go(void **state)
 	chain_begin(O_RDONLY, 0);
 	assert_int_equal(t->h.chains, 0);
 	assert_int_equal(fake_ring_took(IORING_OP_OPENAT, NULL), 1);
-	assert_false(fa_chain_close(t, 700, &fast));
+	assert_false(fa_close_behind(t, 700, &fast));
 }
 
 static struct fa_thread other_thread;

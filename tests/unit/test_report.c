@@ -164,6 +164,12 @@ static void test_all_keys(void **state)
 		"futures.adopted",
 		"futures.dropped",
 		"futures.waited_ns",
+		"events.peeks",
+		"events.hits",
+		"events.misses",
+		"events.held",
+		"events.late",
+		"events.put_off",
 		"passthrough",
 	};
 	struct fa_thread *t = unit_self();

@@ -74,7 +74,7 @@ static void *with_ring(void *arg)
 	fake_ring.result[IORING_OP_OPENAT] = FAKE_PENDING;
 	fake_ring.result[IORING_OP_CLOSE] = FAKE_PENDING;
 	fa_chain_start(block, AT_FDCWD, arg, O_RDONLY, 0, &id);
-	fa_chain_close(block, 700, &fast);
+	fa_close_behind(block, 700, &fast);
 	return block->ring.memory;
 }
 
@@ -226,7 +226,7 @@ static void test_drain_waits_with_a_limit(void **state)
 	fake_hook(SYS_clock_nanosleep, nap);
 	fake_ring.result[IORING_OP_CLOSE] = FAKE_PENDING;
 	fake_ring.registers[IORING_REGISTER_SYNC_CANCEL] = -EALREADY;
-	assert_true(fa_chain_close(t, fd, &fast));
+	assert_true(fa_close_behind(t, fd, &fast));
 	naps = 0;
 	fa_drain();
 	assert_in_range(naps, 10000, 20010);

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Registrations, holding and releasing.
+ */
+#include "readiness.h"
+
+#include <errno.h>
+
+#include "own.h"
+#include "process.h"
+#include "sys.h"
+
+FA_HIDDEN struct fa_watch *fa_watches;
+
+/* Descriptor by (set, data): a hint, checked against the entry that it leads to. */
+#define TURN_NS 2000000 /* between looks at what has been held for too long */
+
+#define PLACES 8192U
+#define PROBES 8U
+
+static uint16_t place[PLACES];
+static uint32_t forks;
+
+static uint32_t hash(int set, uint64_t data)
+{
+	return (uint32_t)(((data ^ ((uint64_t)(unsigned)set << 48)) *
+			   0x9E3779B97F4A7C15ULL) >>
+			  40);
+}
+
+static bool is(const struct fa_watch *w, int set, uint64_t data)
+{
+	return w->set == (uint32_t)set + 1 && w->data == data;
+}
+
+static int fd_of(int set, uint64_t data)
+{
+	for (uint32_t i = hash(set, data), n = 0; n < PROBES; i++, n++) {
+		int fd = place[i % PLACES];
+
+		if (is(&fa_watches[fd], set, data))
+			return fd;
+	}
+	return -1;
+}
+
+static void put(int set, uint64_t data, int fd)
+{
+	uint32_t first = hash(set, data), at = first;
+
+	for (uint32_t i = first, n = 0; n < PROBES; i++, n++) {
+		const struct fa_watch *w = &fa_watches[place[i % PLACES]];
+
+		if (place[i % PLACES] == fd || !w->set || is(w, set, data)) {
+			at = i;
+			break;
+		}
+	}
+	place[at % PLACES] = (uint16_t)fd;
+}
+
+/* ---- what the program registers ---- */
+
+FA_HIDDEN void fa_set_made(int set)
+{
+	struct fa_watch *w = fa_watch_of(set);
+
+	if (w && fa_enter())
+		w->born = forks + 1;
+}
+
+FA_HIDDEN void fa_sets_inherited(void)
+{
+	struct fa_thread *t = fa_thread_of(fa_enter());
+
+	if (!t)
+		return;
+	forks++;
+	if (fa_busy(t)) {
+		fa_readiness_release_all(t);
+		fa_ready(t);
+	}
+}
+
+static uint32_t masked(const struct fa_watch *w)
+{
+	/* Edge-triggered and one-shot registrations are silent once reported. */
+	if (w->events & (EPOLLET | EPOLLONESHOT))
+		return w->events;
+	return w->events & ~fa_held_bits(w);
+}
+
+/* Sets the registration anew: the kernel reports what is true and not masked. */
+static void rearm(int fd, const struct fa_watch *w)
+{
+	struct epoll_event ev = { .events = masked(w), .data.u64 = w->data };
+
+	if (w->set)
+		fa_sys_epoll_ctl((int)w->set - 1, EPOLL_CTL_MOD, fd, &ev);
+}
+
+FA_HIDDEN void fa_registered(int set, int op, int fd, const struct epoll_event *ev)
+{
+	struct fa_thread *t = fa_thread_of(fa_enter());
+	struct fa_watch *w = fa_watch_of(fd);
+
+	if (!w || (!t && (!fa_self || fa_self->word != FA_T_BUSY)))
+		return;
+	if (op == EPOLL_CTL_DEL) {
+		fa_forget_watch(fd);
+		return;
+	}
+	if (op == EPOLL_CTL_ADD && w->set != (uint32_t)set + 1) {
+		uint8_t multi = w->set ? FA_WATCH_MULTI : 0;
+		uint32_t born = w->born;
+
+		fa_forget_watch(fd);
+		w->flags = multi;
+		w->born = born;
+	} else if (op == EPOLL_CTL_ADD) {
+		/* The old registration went with a close that nobody saw. */
+		fa_forget_watch(fd);
+	}
+	w->set = (uint32_t)set + 1;
+	w->events = ev->events;
+	w->data = ev->data.u64;
+	put(set, w->data, fd);
+	if (w->held && masked(w) != w->events)
+		rearm(fd, w);
+}
+
+/* ---- holding ---- */
+
+static void unlist(struct fa_thread *t, int fd)
+{
+	struct fa_watch *w = &fa_watches[fd];
+	uint16_t last = t->held[--t->h.held];
+
+	t->held[w->at] = last;
+	fa_watches[last].at = w->at;
+	w->chains = 0;
+}
+
+FA_HIDDEN void fa_forget_watch_slow(int fd)
+{
+	struct fa_watch *w = fa_watch_of(fd);
+	struct fa_thread *t = fa_thread_of(fa_self);
+
+	if (!w)
+		return;
+	if (w->held && t && t->h.held && t->held[w->at] == fd)
+		unlist(t, fd);
+	/* In both sets it was never held; the other one's registration lives on. */
+	__builtin_memset(w, 0, sizeof(*w));
+}
+
+FA_HIDDEN bool fa_readiness_hold(struct fa_thread *t, int fd, unsigned held)
+{
+	struct fa_watch *w = &fa_watches[fd];
+
+	if (!w->held) {
+		if (t->h.held == FA_HELD_MAX)
+			return false;
+		w->at = (uint16_t)t->h.held;
+		t->held[t->h.held++] = (uint16_t)fd;
+		w->since = fa_cycles();
+	}
+	w->held |= (uint8_t)held;
+	t->h.n[FA_N_held]++;
+	if (masked(w) != w->events)
+		rearm(fd, w);
+	return true;
+}
+
+FA_HIDDEN void fa_readiness_release(struct fa_thread *t, int fd, unsigned held)
+{
+	struct fa_watch *w = &fa_watches[fd];
+
+	if (!(w->held & held))
+		return;
+	if (w->held & held & FA_HELD_IN)
+		w->flags |= FA_WATCH_PASS;
+	w->held &= (uint8_t)~held;
+	if (!w->held)
+		unlist(t, fd);
+	rearm(fd, w);
+}
+
+FA_HIDDEN void fa_readiness_release_all(struct fa_thread *t)
+{
+	while (t->h.held)
+		fa_readiness_release(t, t->held[0], FA_HELD_IN | FA_HELD_OUT);
+}
+
+FA_HIDDEN void fa_readiness_chain_ended(struct fa_thread *t, struct fa_chain *c, int conn)
+{
+	struct fa_watch *w = &fa_watches[conn];
+
+	if (c->state != FA_CHAIN_FAILED)
+		w->flags |= FA_WATCH_FOUND;
+	if (!w->chains || --w->chains)
+		return;
+	fa_ahead_given(t, c, w->flags & FA_WATCH_FOUND);
+	w->flags &= (uint8_t)~FA_WATCH_FOUND;
+	fa_readiness_release(t, conn, FA_HELD_IN);
+}
+
+FA_HIDDEN uint32_t fa_readiness_filter(struct fa_thread *t, int fd, uint32_t events)
+{
+	struct fa_watch *w = &fa_watches[fd];
+
+	if (w->held && events & (EPOLLERR | EPOLLHUP)) {
+		/* It is being reported: nothing is left to be released. */
+		w->held = 0;
+		unlist(t, fd);
+		if (!(w->events & (EPOLLET | EPOLLONESHOT)))
+			rearm(fd, w);
+		return events;
+	}
+	if (!(w->held & FA_HELD_IN) && events & EPOLLIN && !(events & EPOLLPRI)) {
+		if (w->flags & FA_WATCH_PASS)
+			w->flags &= (uint8_t)~FA_WATCH_PASS;
+		else if (!(w->flags & (FA_WATCH_PLAIN | FA_WATCH_MULTI)) &&
+			 !(w->events & EPOLLEXCLUSIVE) &&
+			 !(w->events & EPOLLONESHOT && events & ~FA_IN_BITS) &&
+			 fa_ahead(t, fd, w) && !fa_readiness_hold(t, fd, FA_HELD_IN))
+			w->chains = 0;
+	}
+	/* One report is all that a one-shot registration gives. */
+	if (w->events & EPOLLONESHOT && events & ~fa_held_bits(w))
+		return events;
+	return events & ~fa_held_bits(w);
+}
+
+FA_HIDDEN int fa_readiness_filter_set(struct fa_thread *t, int set,
+				      struct epoll_event *events, int n)
+{
+	const struct fa_watch *s = fa_watch_of(set);
+	int left = 0;
+
+	if (!s || s->born != forks + 1)
+		return n;
+	for (int i = 0; i < n; i++) {
+		struct epoll_event ev = events[i];
+		int fd = fd_of(set, ev.data.u64);
+
+		if (fd >= 0)
+			ev.events = fa_readiness_filter(t, fd, ev.events);
+		if (ev.events)
+			events[left++] = ev;
+	}
+	return left;
+}
+
+/* ---- waiting ---- */
+
+FA_HIDDEN bool fa_readiness_pending(const struct fa_thread *t)
+{
+	return t->h.held || t->h.chains;
+}
+
+FA_HIDDEN bool fa_readiness_able(struct fa_thread *t)
+{
+	int fd;
+
+	if (fa_options.mode != FA_MODE_AUTO || fa_threaded() || fa_process->in_line ||
+	    fa_ring_need(t) < 0)
+		return false;
+	if (t->ring.wakes)
+		return true;
+	fd = fa_own_fd(FA_OWN_WAKE);
+	if (fd < 0) {
+		fd = fa_sys_eventfd(O_CLOEXEC | O_NONBLOCK);
+		fd = fd < 0 ? fd : fa_own_take(FA_OWN_WAKE, fd);
+	}
+	if (fd < 0 || fa_ring_wakes(t, fd) < 0) {
+		fa_fallback(t, FA_F_no_wake);
+		return false;
+	}
+	return true;
+}
+
+FA_HIDDEN void fa_readiness_turn(struct fa_thread *t)
+{
+	uint64_t now;
+
+	fa_chain_sweep(t);
+	if (fa_threaded())
+		fa_readiness_release_all(t);
+	now = fa_cycles();
+	if (fa_ns(now - t->turned) < TURN_NS)
+		return;
+	t->turned = now;
+	for (unsigned i = 0; i < t->h.held; i++) {
+		int fd = t->held[i];
+
+		if (fa_ns(now - fa_watches[fd].since) < FA_HOLD_NS)
+			continue;
+		t->h.n[FA_N_late]++;
+		fa_readiness_release(t, fd, FA_HELD_IN | FA_HELD_OUT);
+		i--;
+	}
+}
+
+/* Nanoseconds until something of ours must be looked at again. */
+static int64_t patience(const struct fa_thread *t)
+{
+	uint64_t oldest = fa_cycles();
+
+	if (!t->h.held)
+		return FA_CHAIN_LIFE + TURN_NS;
+	for (unsigned i = 0; i < t->h.held; i++) {
+		uint64_t since = fa_watches[t->held[i]].since;
+
+		oldest = since < oldest ? since : oldest;
+	}
+	oldest = fa_ns(fa_cycles() - oldest);
+	return oldest < FA_HOLD_NS ? (int64_t)(FA_HOLD_NS - oldest) + TURN_NS : TURN_NS;
+}
+
+FA_HIDDEN int fa_readiness_limit(const struct fa_thread *t, int64_t *left)
+{
+	int64_t ours;
+
+	if (!fa_readiness_pending(t) || fa_own_fd(FA_OWN_WAKE) < 0)
+		return -1;
+	ours = patience(t);
+	if (*left < 0 || *left > ours)
+		*left = ours;
+	return fa_own_fd(FA_OWN_WAKE);
+}
+
+FA_HIDDEN void fa_readiness_woken(void)
+{
+	uint64_t count;
+
+	fa_sys_read(fa_own_fd(FA_OWN_WAKE), &count, sizeof(count));
+}
+
+FA_HIDDEN int fa_readiness_wait(struct fa_thread *t, struct pollfd *p, unsigned n,
+				int64_t left, const void *mask)
+{
+	int wake = fa_readiness_limit(t, &left), r;
+	struct __kernel_timespec ts = { left / 1000000000, left % 1000000000 };
+
+	/* Last: the eventfd tells of work that comes, not of work that is there. */
+	if (fa_ring_work(t))
+		return 0;
+	if (wake >= 0)
+		p[n++] = (struct pollfd){ .fd = wake, .events = POLLIN };
+	/* A handler that comes now finds the runtime as if the program were waiting. */
+	fa_ready(t);
+	r = fa_sys_ppoll(p, n, left < 0 ? NULL : &ts, mask);
+	if (!fa_busy(t))
+		return r < 0 ? r : -EINTR;
+	if (r > 0 && wake >= 0 && p[n - 1].revents)
+		fa_readiness_woken();
+	return r < 0 ? r : 0;
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Windows ahead of sendfile. What is known to be in memory is a range per
+ * descriptor, [resident, resident_to); a window is a few reads behind it whose
+ * bytes nobody looks at. While one window is sent the next one is on its way.
+ */
+#include "stream.h"
+
+#include <errno.h>
+
+#include <liburing.h>
+
+#include "hints.h"
+#include "process.h"
+#include "readiness.h"
+#include "sys.h"
+
+/* Everything else sends as if the library were not there. */
+static bool may_put_off(struct fa_thread *t, int to)
+{
+	const struct fa_watch *w = fa_watch_of(to);
+
+	return w && (w->set || w->flags & FA_WATCH_POLLED) &&
+	       !(w->flags & FA_WATCH_MULTI) && !fa_other_locks &&
+	       fa_sys_fcntl(to, F_GETFL, 0) & O_NONBLOCK && fa_readiness_able(t) &&
+	       fa_ring_scratch(t);
+}
+
+static struct fa_stream *take(struct fa_thread *t)
+{
+	for (unsigned i = 0; i < FA_STREAMS; i++)
+		if (!t->stream[i].pending)
+			return &t->stream[i];
+	return NULL;
+}
+
+/* Starts the next window. False: nothing was started. */
+static bool start(struct fa_thread *t, struct fa_fd *f, int from, int to, uint64_t size)
+{
+	struct fa_stream *s = take(t);
+	uint64_t at = f->resident_to;
+
+	if (!s)
+		return false;
+	s->from = from;
+	s->to = to;
+	s->failed = false;
+	for (unsigned i = 0; i < f->window_steps && at < size; i++) {
+		struct io_uring_sqe *sqe = fa_ring_entry(t);
+		uint64_t len = size - at < FA_STREAM_STEP ? size - at : FA_STREAM_STEP;
+
+		if (!sqe)
+			break;
+		io_uring_prep_read(sqe, from, t->ring.scratch, (unsigned)len, at);
+		/* Where reading blocks a worker reads; elsewhere the pages' arrival ends
+		 * it.
+		 */
+		if (!fa_device_local(f->dev))
+			sqe->flags |= IOSQE_ASYNC;
+		sqe->user_data = FA_TAG_STREAM | (uint64_t)(s - t->stream);
+		s->pending++;
+		at += len;
+	}
+	if (!s->pending)
+		return false;
+	s->end = at;
+	f->stream = (uint16_t)(s - t->stream + 1);
+	if (fa_ring_submit(t) <= 0) {
+		s->pending = 0;
+		f->stream = 0;
+		return false;
+	}
+	t->h.n[FA_N_created]++;
+	fa_ring_reap(t);
+	return true;
+}
+
+FA_HIDDEN void fa_stream_completed(struct fa_thread *t, unsigned index, int result)
+{
+	struct fa_stream *s = &t->stream[index % FA_STREAMS];
+	struct fa_fd *f = fa_fd_slot(s->from);
+
+	s->failed = s->failed || result <= 0;
+	if (!s->pending || --s->pending)
+		return;
+	/* The descriptor may be another file's by now. */
+	if (f && f->flags && f->stream == index + 1) {
+		f->stream = 0;
+		if (!s->failed)
+			f->resident_to = s->end;
+	}
+	fa_readiness_release(t, s->to, FA_HELD_OUT);
+}
+
+FA_HIDDEN void fa_stream_reset(struct fa_thread *t)
+{
+	for (unsigned i = 0; i < FA_STREAMS; i++)
+		t->stream[i].pending = 0;
+}
+
+static bool position(struct fa_call *c, const off_t *offset, uint64_t *at)
+{
+	int64_t value;
+
+	if (!offset)
+		value = fa_sys_lseek(c->fd, 0, SEEK_CUR);
+	else if (fa_sys_copy(fa_pid, &value, offset, sizeof(value), false) != sizeof(value))
+		return false;
+	*at = (uint64_t)value;
+	return value >= 0;
+}
+
+/* Puts the caller off until the window that is on its way is there. */
+static bool put_off(struct fa_thread *t, struct fa_fd *f, int to)
+{
+	if (!f->stream || t->stream[f->stream - 1].to != to ||
+	    !fa_readiness_hold(t, to, FA_HELD_OUT))
+		return false;
+	t->h.n[FA_N_put_off]++;
+	return true;
+}
+
+static size_t send_some(struct fa_thread *t, struct fa_call *c, int to, uint64_t at,
+			size_t n)
+{
+	struct fa_fd *f = c->f;
+	struct statx stx;
+	uint64_t size;
+
+	if (fa_sys_statx(c->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_SIZE, &stx) <
+	    0)
+		return n;
+	size = stx.stx_size;
+	fa_ring_reap(t);
+	if (at < f->resident || at > f->resident_to) {
+		f->resident = f->resident_to = at;
+		f->window_steps = 0;
+	}
+	/* Keep one window ahead of the reader. */
+	if (!f->stream && f->resident_to < size &&
+	    f->resident_to - at <= (uint64_t)f->window_steps * FA_STREAM_STEP) {
+		/* One that was put off already has waited for its bytes in vain. */
+		if (f->resident_to == at && f->put_off == at + 1)
+			return n;
+		if (f->window_steps < FA_STREAM_STEPS && f->resident_to == at)
+			f->window_steps =
+				(uint8_t)(f->window_steps ? 2 * f->window_steps : 1);
+		start(t, f, c->fd, to, size);
+	}
+	if (f->resident_to >= size || at + n <= f->resident_to)
+		return n;
+	if (f->resident_to > at)
+		return (size_t)(f->resident_to - at);
+	if (!put_off(t, f, to))
+		return n;
+	f->put_off = at + 1;
+	return 0;
+}
+
+FA_HIDDEN size_t fa_send_touch(struct fa_call *c, int to, const off_t *offset, size_t n)
+{
+	struct fa_thread *t = fa_thread_of(c->t);
+	uint64_t at;
+	size_t some = n;
+
+	if (fa_likely(!(c->f->flags & FA_FD_COLD)) || !n || !fa_busy(t))
+		return n;
+	if (may_put_off(t, to) && position(c, offset, &at))
+		some = send_some(t, c, to, at, n);
+	fa_ready(t);
+	return some;
+}
+
+FA_HIDDEN void fa_send_done(struct fa_call *c, int to, size_t some, int64_t sent)
+{
+	struct fa_thread *t = fa_thread_of(c->t);
+
+	/* A full socket tells by itself when there is room; this one has room now. */
+	if (sent != (int64_t)some || !fa_busy(t))
+		return;
+	if (!put_off(t, c->f, to) && fa_readiness_hold(t, to, FA_HELD_OUT))
+		fa_readiness_release(t, to, FA_HELD_OUT);
+	fa_ready(t);
+}
