@@ -16,13 +16,24 @@
 		return fa_use_end(&c, op, call); \
 	} while (0)
 
+/* A read that may be of a connection. */
+#define RECV(fd)                                      \
+	do {                                          \
+		if (fa_unlikely(fa_recv_touch(fd))) { \
+			errno = EAGAIN;               \
+			return -1;                    \
+		}                                     \
+	} while (0)
+
 ssize_t fa_read(int fd, void *buf, size_t n)
 {
+	RECV(fd);
 	USE(fd, FA_READ, REAL(read)(fd, buf, n));
 }
 
 ssize_t fa___read_chk(int fd, void *buf, size_t n, size_t size)
 {
+	RECV(fd);
 	USE(fd, FA_READ, REAL(__read_chk)(fd, buf, n, size));
 }
 
@@ -48,6 +59,7 @@ ssize_t fa___pread64_chk(int fd, void *buf, size_t n, off_t offset, size_t size)
 
 ssize_t fa_readv(int fd, const struct iovec *iov, int count)
 {
+	RECV(fd);
 	USE(fd, FA_READ, REAL(readv)(fd, iov, count));
 }
 
@@ -122,4 +134,35 @@ ssize_t fa_splice(int from, off_t *offset, int to, off_t *to_offset, size_t n,
 		  unsigned flags)
 {
 	USE(from, FA_SENDFILE, REAL(splice)(from, offset, to, to_offset, n, flags));
+}
+
+ssize_t fa_recv(int fd, void *buf, size_t n, int flags)
+{
+	RECV(fd);
+	return REAL(recv)(fd, buf, n, flags);
+}
+
+ssize_t fa___recv_chk(int fd, void *buf, size_t n, size_t size, int flags)
+{
+	RECV(fd);
+	return REAL(__recv_chk)(fd, buf, n, size, flags);
+}
+
+ssize_t fa_recvfrom(int fd, void *buf, size_t n, int flags, void *from, socklen_t *len)
+{
+	RECV(fd);
+	return REAL(recvfrom)(fd, buf, n, flags, from, len);
+}
+
+ssize_t fa___recvfrom_chk(int fd, void *buf, size_t n, size_t size, int flags, void *from,
+			  socklen_t *len)
+{
+	RECV(fd);
+	return REAL(__recvfrom_chk)(fd, buf, n, size, flags, from, len);
+}
+
+ssize_t fa_recvmsg(int fd, struct msghdr *message, int flags)
+{
+	RECV(fd);
+	return REAL(recvmsg)(fd, message, flags);
 }

@@ -226,10 +226,50 @@ FA_HIDDEN uint32_t fa_readiness_filter(struct fa_thread *t, int fd, uint32_t eve
 			 fa_ahead(t, fd, w) && !fa_readiness_hold(t, fd, FA_HELD_IN))
 			w->chains = 0;
 	}
+	if (events & EPOLLIN && !(w->held & FA_HELD_IN))
+		w->flags |= FA_WATCH_TOLD;
 	/* One report is all that a one-shot registration gives. */
 	if (w->events & EPOLLONESHOT && events & ~fa_held_bits(w))
 		return events;
 	return events & ~fa_held_bits(w);
+}
+
+/*
+ * Some programs read on when they have answered, without waiting for an event.
+ * What has come in by then is put off as if it came a little later.
+ */
+static bool put_off(struct fa_thread *t, int fd, struct fa_watch *w)
+{
+	if (w->held & FA_HELD_IN)
+		return true;
+	if (!fa_ahead(t, fd, w))
+		return false;
+	if (!fa_readiness_hold(t, fd, FA_HELD_IN)) {
+		w->chains = 0;
+		return false;
+	}
+	if (t->ring.prepared)
+		fa_ring_submit(t);
+	return true;
+}
+
+FA_HIDDEN bool fa_recv_touch_slow(int fd)
+{
+	struct fa_thread *t = fa_thread_of(fa_self);
+	struct fa_watch *w = &fa_watches[fd];
+	bool off = false;
+
+	if (w->flags & (FA_WATCH_TOLD | FA_WATCH_PASS)) {
+		w->flags &= (uint8_t) ~(FA_WATCH_TOLD | FA_WATCH_PASS);
+		return false;
+	}
+	if (w->flags & (FA_WATCH_PLAIN | FA_WATCH_MULTI) ||
+	    (w->set && w->events & EPOLLEXCLUSIVE) || !fa_busy(t))
+		return false;
+	if (fa_sys_fcntl(fd, F_GETFL, 0) & O_NONBLOCK)
+		off = put_off(t, fd, w);
+	fa_ready(t);
+	return off;
 }
 
 FA_HIDDEN int fa_readiness_filter_set(struct fa_thread *t, int set,

@@ -39,6 +39,7 @@ struct fa_chain;
 #define FA_WATCH_MULTI 4U /* in more than one set */
 #define FA_WATCH_FOUND 8U /* one of its chains has found a file */
 #define FA_WATCH_POLLED 16U
+#define FA_WATCH_TOLD 32U /* readable, and the program was told and has not read */
 
 /* The entry of a descriptor, or NULL. */
 static inline struct fa_watch *fa_watch_of(int fd)

@@ -21,8 +21,9 @@ struct fa_thread;
 struct io_uring_sqe;
 
 #define FA_RING_ENTRIES 64U
-#define FA_RING_FLIGHT 112U /* operations in flight at most: each has a completion's room \
-			     */
+#define FA_RING_FLIGHT                                                     \
+	112U /* operations in flight at most: each has a completion's room \
+	      */
 #define FA_RING_WORKERS 128U
 #define FA_RING_SCRATCH (128UL << 10)
 #define FA_WAIT_NS 1000000000U /* the longest wait for anything on it */

@@ -379,6 +379,22 @@ static inline void fa_forget_watch(int fd)
 /* A child is about to inherit the epoll sets. */
 void fa_sets_inherited(void) FA_HIDDEN;
 
+/* A connection is read while its event is held, or before any was reported. */
+bool fa_recv_touch_slow(int fd) FA_HIDDEN;
+
+/* Before a read of a connection. True: answer EAGAIN, an event will follow. */
+static inline bool fa_recv_touch(int fd)
+{
+	const struct fa_thread_head *t = fa_self;
+	const struct fa_watch *w;
+
+	if (fa_likely(fa_off || !t || t->word != FA_T_READY ||
+		      (!*fa_any_cold && !t->held) || (unsigned)fd >= FA_FDS))
+		return false;
+	w = &fa_watches[fd];
+	return (w->set | w->flags) && fa_recv_touch_slow(fd);
+}
+
 /* May a wait for readiness go straight through? */
 static inline bool fa_pass_wait(void)
 {

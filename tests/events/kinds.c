@@ -257,13 +257,13 @@ static void wrong_sets(struct loop *l, struct conn *piped)
 {
 	struct epoll_event ev[4], *volatile bad = (struct epoll_event *)8;
 	struct epoll_event in = { .events = EPOLLIN };
-	volatile int far_too_many = INT32_MAX;
+	volatile int far_too_many = INT32_MAX, below_zero = -1;
 	struct timespec ts = { 0, 2000000000 };
 	struct epoll_event *volatile nowhere = NULL;
 	int null = MUST(open("/dev/null", O_RDONLY)), none = MUST(epoll_create1(0));
 
 	no_good("no events", epoll_wait(l->set, ev, 0, 0));
-	no_good("fewer", epoll_wait(l->set, ev, -1, 0));
+	no_good("fewer", epoll_wait(l->set, ev, below_zero, 0));
 	no_good("too many", epoll_wait(l->set, ev, far_too_many, 0));
 	no_good("bad pointer", epoll_wait(l->set, bad, 4, 0));
 	no_good("null", epoll_wait(l->set, nowhere, 4, 0));

@@ -101,15 +101,15 @@ def test_half_requests(pair, both):
 def test_flood_of_misses(pair, both):
     """Two thousand names that do not exist; a few that do are asked for in between."""
     def scenario(server):
-        each = 200 if server.side.fs == "cached" else 60
+        each = 200 if server.kind.name == "nginx-nolog" else 40
 
         def work(i):
             found, codes = [], set()
             with Wire(server.port) as w:
                 for n in range(each):
                     codes.add(status(w.ask(f"/none-{i}-{n}.txt")))
-                    if n % 50 == 25:
-                        found.append(w.ask(f"/many/f{i * 8 + n // 50:03d}.bin"))
+                    if n % 40 == 25:
+                        found.append(w.ask(f"/many/f{i * 8 + n // 40:03d}.bin"))
             return found, codes
         return together(10, work)
     for found, codes in healthy(pair, both, scenario):
@@ -131,7 +131,7 @@ class Drip:
             for w, text in zip(self.wires, self.text):
                 w.sock.sendall(text[self.at:self.at + 1])
             self.at += 1
-            time.sleep(0.05)
+            time.sleep(0.04)
 
     def finish(self):
         """Half of them end what they began; the others leave."""
@@ -152,7 +152,7 @@ def test_slowloris(pair, both):
 
         def work(i):
             if i == 0:
-                return drip.run(1.5, stop)
+                return drip.run(0.9, stop)
             with Wire(server.port) as w:
                 return [w.ask(f"/many/f{(i * 20 + n) % 200:03d}.bin") for n in range(10)]
         try:
@@ -189,7 +189,7 @@ def test_many_connections(pair, both):
                 w.reset()
 
     def scenario(server):
-        each = 750 if server.side.fs == "cached" else 250
+        each = 750 if server.kind.name == "nginx-nolog" else 225
 
         def work(i):
             for n in range(each):

@@ -106,7 +106,7 @@ def test_clients_that_are_killed(pair, both):
 
     def scenario(server):
         health = Health(server)
-        for n in range(4):
+        for n in range(3):
             urls = [f"http://127.0.0.1:{server.port}{file_of(i)[0]}" for i in range(60)]
             client = subprocess.Popen([curl, "-s", "-Z", "--parallel-immediate", *urls],
                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

@@ -109,6 +109,7 @@ def test_ways_to_a_file(both):
     assert got["/err/missing"][4] == digest(pattern(4096))
 
 
+@pytest.mark.servers("one")
 def test_packed_files(both):
     def scenario(server):
         def work(i):
@@ -136,6 +137,7 @@ def test_links_and_caches(both, host):
     assert status(got["/mid.bin"]) == (404 if host == "none.test" else 200)
 
 
+@pytest.mark.servers("one")
 def test_tls(both):
     targets = ("/small.txt", "/mid.bin", "/indexed/", "/indexed", "/missing", "/secret.txt",
                "/many/f003.bin", "/many/f004.bin", "/name%20with%20blank.txt")
@@ -149,6 +151,7 @@ def test_tls(both):
     assert got["/mid.bin"][4] == digest(pattern(200_007, 2)) and b" 400 " in garbage[0]
 
 
+@pytest.mark.servers("one")
 def test_other_protocols(both):
     """HTTP/2 without TLS, and the PROXY line before the request."""
     targets = ["/small.txt", "/mid.bin", "/missing", "/many/f005.bin", "/listed", "/indexed/"]
