@@ -94,23 +94,24 @@ off_t fa_lseek64(int fd, off_t offset, int whence)
 }
 
 /* Where the socket may say "not now", it does while the file would wait. */
-#define SENDFILE(name)                                             \
-	do {                                                       \
-		struct fa_call c;                                  \
-		ssize_t r = -1;                                    \
-		size_t some;                                       \
-                                                                   \
-		if (fa_likely(fa_pass_fd(from)))                   \
-			return REAL(name)(to, from, offset, n);    \
-		fa_use_begin(&c, from, FA_SENDFILE, SITE);         \
-		some = c.f ? fa_send_touch(&c, to, offset, n) : n; \
-		if (some || !n)                                    \
-			r = REAL(name)(to, from, offset, some);    \
-		else                                               \
-			errno = EAGAIN;                            \
-		if (some && some < n)                              \
-			fa_send_done(&c, to, some, r);             \
-		return fa_use_end(&c, FA_SENDFILE, r);             \
+#define SENDFILE(name)                                          \
+	do {                                                    \
+		struct fa_call c;                               \
+		ssize_t r = -1;                                 \
+		size_t some;                                    \
+                                                                \
+		if (fa_likely(fa_pass_fd(from)))                \
+			return REAL(name)(to, from, offset, n); \
+		fa_use_begin(&c, from, FA_SENDFILE, SITE);      \
+		if (!c.f)                                       \
+			return REAL(name)(to, from, offset, n); \
+		some = fa_send_touch(&c, to, offset, n);        \
+		if (some || !n)                                 \
+			r = REAL(name)(to, from, offset, some); \
+		else                                            \
+			errno = EAGAIN;                         \
+		fa_send_end(&c, to, n, some, r);                \
+		return r;                                       \
 	} while (0)
 
 ssize_t fa_sendfile(int to, int from, off_t *offset, size_t n)

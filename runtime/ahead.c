@@ -14,7 +14,6 @@
 #include "sys.h"
 
 #define PEEK 2048U
-#define GUESSES 2U
 #define ODD 4U /* times in a row that bytes were no request: TLS and the like */
 
 /* One request in so many milliseconds runs plain, to see whether files still wait. */
@@ -95,24 +94,19 @@ static bool probe(struct fa_thread *t)
 	return true;
 }
 
-static unsigned start(struct fa_thread *t, int fd, const struct fa_request *r)
+/* Only for the likeliest guess: each further one would cost a look-up for nothing. */
+static bool start(struct fa_thread *t, int fd, const struct fa_request *r)
 {
-	struct fa_guess guess[GUESSES];
-	unsigned n = fa_requests_guess(t->requests, r, guess, GUESSES), started = 0;
+	struct fa_guess g;
+	uint64_t dev;
 
-	for (unsigned i = 0; i < n; i++) {
-		uint64_t dev = fa_place_dev(guess[i].path);
-
-		if ((dev && !fa_regime_cold(dev, FA_OPEN)) ||
-		    !fa_chain_flags_ok(guess[i].flags))
-			continue;
-		if (!started && probe(t))
-			break;
-		started += fa_chain_foresee(
-			t, guess[i].path, guess[i].flags,
-			fa_hint_window(fa_hint_of(guess[i].site), UINT64_MAX), r, fd);
-	}
-	return started;
+	if (!fa_requests_guess(t->requests, r, &g, 1) || !fa_chain_flags_ok(g.flags))
+		return false;
+	dev = fa_place_dev(g.path);
+	if ((dev && !fa_device_cold(dev)) || probe(t))
+		return false;
+	return fa_chain_foresee(t, g.path, g.flags,
+				fa_hint_window(fa_hint_of(g.site), UINT64_MAX), r, fd);
 }
 
 FA_HIDDEN bool fa_ahead(struct fa_thread *t, int fd, struct fa_watch *w)
@@ -127,17 +121,18 @@ FA_HIDDEN bool fa_ahead(struct fa_thread *t, int fd, struct fa_watch *w)
 		return false;
 	if (!peek(t, fd, w, &r))
 		return false;
-	w->chains = (uint8_t)start(t, fd, &r);
-	if (w->chains)
+	if (start(t, fd, &r)) {
+		w->flags |= FA_WATCH_CHAIN;
 		return true;
+	}
 	fa_requests_given(t->requests, &r);
 	return false;
 }
 
-FA_HIDDEN void fa_ahead_given(struct fa_thread *t, const struct fa_chain *c, bool found)
+FA_HIDDEN void fa_ahead_given(struct fa_thread *t, const struct fa_chain *c)
 {
 	fa_requests_given(t->requests, &c->request);
-	if (!found)
+	if (c->state == FA_CHAIN_FAILED)
 		fa_requests_absent(t->requests, &c->request);
 }
 

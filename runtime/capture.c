@@ -292,6 +292,26 @@ FA_HIDDEN void fa_fd_done(struct fa_call *c, enum fa_op op, int64_t result)
 	}
 }
 
+/* A socket that does not block waits for nothing but the file. */
+FA_HIDDEN void fa_send_end(struct fa_call *c, int to, size_t n, size_t some, int64_t sent)
+{
+	struct fa_thread *t = fa_thread_of(c->t);
+	const struct fa_watch *w = fa_watch_of(to);
+	uint64_t ns = fa_ns(fa_cycles() - c->start), size;
+
+	if (sent > 0 && w && (w->set || w->flags & FA_WATCH_POLLED)) {
+		if (ns >= FA_COLD_NS && !c->f->dev && fa_busy(t)) {
+			identify(c->f, c->fd, &size);
+			fa_ready(t);
+		}
+		fa_regime_note(c->f->dev, FA_READ, ns);
+	}
+	/* A full socket tells by itself when there is room; this one has room now. */
+	if (some < n && sent == (int64_t)some)
+		fa_stream_cut_short(c, to);
+	fa_fd_done(c, FA_SENDFILE, sent);
+}
+
 static void fill(struct stat *st, const struct statx *x)
 {
 	memset(st, 0, sizeof(*st));

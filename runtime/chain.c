@@ -285,8 +285,10 @@ static void learn(struct fa_thread *t, struct fa_chain *c, bool resident)
 		return;
 	/* Bytes that were there say that the inode was, too. */
 	fa_regime_note(c->file.dev, FA_OPEN, c->warms && resident ? 0 : ns);
-	/* A chain of three workers takes about this long when nothing waits. */
-	t->suspect = ns < 3 * FA_COLD_NS;
+	if (resident)
+		fa_regime_note(c->file.dev, FA_READ, 0);
+	/* Three operations on workers take about this long when nothing waits. */
+	t->suspect = !c->warms && ns < 3 * FA_COLD_NS;
 }
 
 static void ends(struct fa_thread *t, struct fa_chain *c, enum fa_chain_state state,
@@ -310,8 +312,9 @@ static void looked(struct fa_thread *t, struct fa_chain *c, int result)
 	}
 	c->file = fa_identity_of(&c->stx);
 	fa_place_note(c->path, c->file.dev);
-	if (!fa_regime_cold(c->file.dev, FA_OPEN)) {
-		ends(t, c, FA_CHAIN_WARM, true);
+	if (!fa_device_cold(c->file.dev)) {
+		c->state = FA_CHAIN_WARM; /* nothing there waits */
+		let_go(t, c);
 		return;
 	}
 	c->warms = !fa_regime_cold(c->file.dev, FA_REOPEN);

@@ -118,6 +118,11 @@ FA_HIDDEN bool fa_regime_cold(uint64_t dev, enum fa_op op)
 	return r && GET(&r->op[op].score) >= FA_SCORE_ON;
 }
 
+FA_HIDDEN bool fa_device_cold(uint64_t dev)
+{
+	return fa_regime_cold(dev, FA_OPEN) || fa_regime_cold(dev, FA_READ);
+}
+
 FA_HIDDEN bool fa_device_local(uint64_t dev)
 {
 	return major(dev) && !fa_regime_cold(dev, FA_REOPEN);

@@ -87,6 +87,9 @@ void fa_regime_note(uint64_t dev, enum fa_op op, uint64_t ns) FA_HIDDEN;
 /* Do such calls wait? At least two of the last few must have. */
 bool fa_regime_cold(uint64_t dev, enum fa_op op) FA_HIDDEN;
 
+/* Does opening or reading a file there wait? */
+bool fa_device_cold(uint64_t dev) FA_HIDDEN;
+
 /*
  * Is this surely a file system of this machine, where an open does not wait once
  * the name is cached? FUSE and NFS ask their server, and have no device number.

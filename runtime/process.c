@@ -117,6 +117,14 @@ static struct fa_thread *thread_new(void)
 	return t;
 }
 
+FA_HIDDEN void fa_thread_drop(struct fa_thread *t)
+{
+	fa_chain_reset(t);
+	fa_readiness_release_all(t);
+	fa_stream_reset(t);
+	fa_ring_retire(t);
+}
+
 static void thread_ends(void *arg)
 {
 	struct fa_thread *t = arg;
@@ -126,10 +134,7 @@ static void thread_ends(void *arg)
 	if (fa_off || t->h.word == FA_T_WIPED || t->tid != fa_sys_gettid())
 		return;
 	t->h.word = FA_T_BUSY;
-	fa_chain_reset(t);
-	fa_readiness_release_all(t);
-	fa_stream_reset(t);
-	fa_ring_retire(t);
+	fa_thread_drop(t);
 	t->closing = 0;
 	t->closed = 0;
 	__atomic_store_n(&t->free, true, __ATOMIC_RELEASE); /* pairs with thread_reuse() */
@@ -214,10 +219,7 @@ static void retire(struct fa_thread *t)
 	unsigned patience = PATIENCE;
 
 	quiesce(t, &patience);
-	fa_chain_reset(t);
-	fa_readiness_release_all(t);
-	fa_stream_reset(t);
-	fa_ring_retire(t);
+	fa_thread_drop(t);
 	__atomic_store_n(&t->closing, 0, __ATOMIC_RELEASE);
 }
 

@@ -120,6 +120,9 @@ static inline void fa_ready(struct fa_thread *t)
 	__atomic_store_n(&t->h.word, fa_off ? FA_T_OFF : FA_T_READY, __ATOMIC_RELEASE);
 }
 
+/* Forgets all that is under way on the thread's ring, and the ring with it. */
+void fa_thread_drop(struct fa_thread *t) FA_HIDDEN;
+
 /* Counts why the plain call runs instead, and logs the first of each kind. */
 void fa_fallback(struct fa_thread *t, enum fa_fallback why) FA_HIDDEN;
 

@@ -131,14 +131,13 @@ FA_HIDDEN void fa_registered(int set, int op, int fd, const struct epoll_event *
 
 /* ---- holding ---- */
 
-static void unlist(struct fa_thread *t, int fd)
+/* Takes the i-th out of the list. */
+static void unlist(struct fa_thread *t, unsigned i)
 {
-	struct fa_watch *w = &fa_watches[fd];
 	uint16_t last = t->held[--t->h.held];
 
-	t->held[w->at] = last;
-	fa_watches[last].at = w->at;
-	w->chains = 0;
+	t->held[i] = last;
+	fa_watches[last].at = (uint16_t)i;
 }
 
 FA_HIDDEN void fa_forget_watch_slow(int fd)
@@ -146,10 +145,14 @@ FA_HIDDEN void fa_forget_watch_slow(int fd)
 	struct fa_watch *w = fa_watch_of(fd);
 	struct fa_thread *t = fa_thread_of(fa_self);
 
-	if (!w)
+	/* The child of a vfork closes descriptors of its own, but this memory is not its.
+	 */
+	if (!w || fa_on_loan())
 		return;
-	if (w->held && t && t->h.held && t->held[w->at] == fd)
-		unlist(t, fd);
+	/* Below a signal handler the list is left alone: whoever goes through it checks. */
+	if (w->held && t && t->h.word == FA_T_READY && w->at < t->h.held &&
+	    t->held[w->at] == fd)
+		unlist(t, w->at);
 	/* In both sets it was never held; the other one's registration lives on. */
 	__builtin_memset(w, 0, sizeof(*w));
 }
@@ -179,29 +182,36 @@ FA_HIDDEN void fa_readiness_release(struct fa_thread *t, int fd, unsigned held)
 	if (!(w->held & held))
 		return;
 	if (w->held & held & FA_HELD_IN)
-		w->flags |= FA_WATCH_PASS;
+		w->flags = (uint8_t)((w->flags & ~FA_WATCH_CHAIN) | FA_WATCH_PASS);
 	w->held &= (uint8_t)~held;
 	if (!w->held)
-		unlist(t, fd);
+		unlist(t, w->at);
 	rearm(fd, w);
+}
+
+/* Releases the i-th of the list: something else is there then. */
+static void release_at(struct fa_thread *t, unsigned i)
+{
+	if (fa_watches[t->held[i]].held)
+		fa_readiness_release(t, t->held[i], FA_HELD_IN | FA_HELD_OUT);
+	else
+		unlist(t, i);
 }
 
 FA_HIDDEN void fa_readiness_release_all(struct fa_thread *t)
 {
 	while (t->h.held)
-		fa_readiness_release(t, t->held[0], FA_HELD_IN | FA_HELD_OUT);
+		release_at(t, t->h.held - 1);
 }
 
 FA_HIDDEN void fa_readiness_chain_ended(struct fa_thread *t, struct fa_chain *c, int conn)
 {
 	struct fa_watch *w = &fa_watches[conn];
 
-	if (c->state != FA_CHAIN_FAILED)
-		w->flags |= FA_WATCH_FOUND;
-	if (!w->chains || --w->chains)
-		return;
-	fa_ahead_given(t, c, w->flags & FA_WATCH_FOUND);
-	w->flags &= (uint8_t)~FA_WATCH_FOUND;
+	if (!(w->flags & FA_WATCH_CHAIN))
+		return; /* released already, or another connection's by now */
+	w->flags &= (uint8_t)~FA_WATCH_CHAIN;
+	fa_ahead_given(t, c);
 	fa_readiness_release(t, conn, FA_HELD_IN);
 }
 
@@ -212,7 +222,8 @@ FA_HIDDEN uint32_t fa_readiness_filter(struct fa_thread *t, int fd, uint32_t eve
 	if (w->held && events & (EPOLLERR | EPOLLHUP)) {
 		/* It is being reported: nothing is left to be released. */
 		w->held = 0;
-		unlist(t, fd);
+		w->flags &= (uint8_t)~FA_WATCH_CHAIN;
+		unlist(t, w->at);
 		if (!(w->events & (EPOLLET | EPOLLONESHOT)))
 			rearm(fd, w);
 		return events;
@@ -224,7 +235,7 @@ FA_HIDDEN uint32_t fa_readiness_filter(struct fa_thread *t, int fd, uint32_t eve
 			 !(w->events & EPOLLEXCLUSIVE) &&
 			 !(w->events & EPOLLONESHOT && events & ~FA_IN_BITS) &&
 			 fa_ahead(t, fd, w) && !fa_readiness_hold(t, fd, FA_HELD_IN))
-			w->chains = 0;
+			w->flags &= (uint8_t)~FA_WATCH_CHAIN;
 	}
 	if (events & EPOLLIN && !(w->held & FA_HELD_IN))
 		w->flags |= FA_WATCH_TOLD;
@@ -245,7 +256,7 @@ static bool put_off(struct fa_thread *t, int fd, struct fa_watch *w)
 	if (!fa_ahead(t, fd, w))
 		return false;
 	if (!fa_readiness_hold(t, fd, FA_HELD_IN)) {
-		w->chains = 0;
+		w->flags &= (uint8_t)~FA_WATCH_CHAIN;
 		return false;
 	}
 	if (t->ring.prepared)
@@ -331,14 +342,11 @@ FA_HIDDEN void fa_readiness_turn(struct fa_thread *t)
 	if (fa_ns(now - t->turned) < TURN_NS)
 		return;
 	t->turned = now;
-	for (unsigned i = 0; i < t->h.held; i++) {
-		int fd = t->held[i];
-
-		if (fa_ns(now - fa_watches[fd].since) < FA_HOLD_NS)
+	for (unsigned i = t->h.held; i-- > 0;) {
+		if (fa_ns(now - fa_watches[t->held[i]].since) < FA_HOLD_NS)
 			continue;
 		t->h.n[FA_N_late]++;
-		fa_readiness_release(t, fd, FA_HELD_IN | FA_HELD_OUT);
-		i--;
+		release_at(t, i);
 	}
 }
 

@@ -37,7 +37,7 @@ struct fa_chain;
 #define FA_WATCH_PASS 1U  /* its next IN event is the released one */
 #define FA_WATCH_PLAIN 2U /* never held: no TCP connection, or not readable to us */
 #define FA_WATCH_MULTI 4U /* in more than one set */
-#define FA_WATCH_FOUND 8U /* one of its chains has found a file */
+#define FA_WATCH_CHAIN 8U /* IN is held until a chain ends */
 #define FA_WATCH_POLLED 16U
 #define FA_WATCH_TOLD 32U /* readable, and the program was told and has not read */
 
@@ -106,7 +106,7 @@ void fa_readiness_turn(struct fa_thread *t) FA_HIDDEN;
 bool fa_ahead(struct fa_thread *t, int fd, struct fa_watch *w) FA_HIDDEN;
 
 /* A request goes to the program: an open that explains it may follow. */
-void fa_ahead_given(struct fa_thread *t, const struct fa_chain *c, bool found) FA_HIDDEN;
+void fa_ahead_given(struct fa_thread *t, const struct fa_chain *c) FA_HIDDEN;
 
 /* The program has opened a file for reading, by this path. */
 void fa_ahead_opened(struct fa_thread *t, const char *path, int flags,

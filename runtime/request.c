@@ -95,7 +95,7 @@ static uint64_t range_of(const char *p, const char *end)
 			return 0;
 		from = from * 10 + (uint64_t)(*p - '0');
 	}
-	if (p == digits || p == end || *p != '-')
+	if (p == end || *p != '-')
 		return 0;
 	do
 		p++;

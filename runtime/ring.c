@@ -125,9 +125,7 @@ FA_HIDDEN int fa_ring_need(struct fa_thread *t)
 	int e;
 
 	if (t->epoch != fa_epoch) {
-		fa_chain_reset(t);
-		fa_stream_reset(t);
-		fa_ring_retire(t);
+		fa_thread_drop(t);
 		t->epoch = fa_epoch;
 	}
 	if (t->ring.refused)

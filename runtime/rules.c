@@ -20,12 +20,6 @@
  */
 #define MISS 8U
 
-/* The closeness of any rule for any host is below this. */
-#define ANY_HOST 1024U
-
-/* One more example proves the rule, or it is proven already. */
-#define WEIGHS(u) ((u)->score + FA_SCORE_UP >= FA_SCORE_ON)
-
 _Static_assert(FA_RULES <= 64, "a bit per rule");
 _Static_assert(FA_RULE_TEXT <= 255 && FA_TARGET <= 256, "lengths in a byte");
 
@@ -243,10 +237,8 @@ static void add(struct fa_rules *rules, const struct fa_example *e, uint32_t hos
 	u = worst(rules);
 	set_score(rules, u, 0);
 	u->listener = r->listener;
-	u->site = e->site;
 	u->verb = r->verb;
 	u->host = host;
-	u->flags = e->flags;
 	u->slash = fa_ends_in_slash(r);
 	u->relative = r->target[0] != '/';
 	u->p = (uint8_t)p;
@@ -278,19 +270,17 @@ static void learn(struct fa_rules *rules, const struct fa_example *e, uint32_t h
 /* How close a rule is to a request: its host counts more than any P. */
 static uint32_t closeness(const struct fa_rule *u)
 {
-	return u->p + (u->host ? ANY_HOST + 1 : 1);
+	return u->p + (u->host ? FA_TARGET + 1 : 1);
 }
 
 /*
- * A rule that says so gains, unless a closer one of weight says otherwise; one that
- * says otherwise loses, unless a closer one of weight is right: what is closer is
- * asked first. When the closest is not right, or there is none, there is something
- * to learn.
+ * A rule that says so gains, unless a closer one says otherwise; one that says
+ * otherwise loses, unless a closer one says so: what is closer is asked first. When
+ * none is right that is closer than any wrong one, there is something to learn.
  */
 FA_HIDDEN void fa_rules_judge(struct fa_rules *rules, const struct fa_example *e)
 {
-	uint32_t closest = 0, right = 0; /* of all, and of those that are right */
-	uint32_t heavy_right = 0, heavy_wrong = 0;
+	uint32_t closest[2] = { 0, 0 }; /* of the wrong and the right ones */
 	uint32_t wrong = 0;
 	uint64_t set = 0, good;
 
@@ -299,36 +289,30 @@ FA_HIDDEN void fa_rules_judge(struct fa_rules *rules, const struct fa_example *e
 			set |= 1ULL << i;
 	good = that_give(rules, set, e->r, e->path, e->n);
 	for (uint64_t rest = set; rest;) {
-		unsigned i = take(&rest);
-		const struct fa_rule *u = &rules->rule[i];
-		bool is_right = good >> i & 1;
+		unsigned i = take(&rest), right = good >> i & 1;
 
-		closest = max_of(closest, closeness(u));
-		if (is_right)
-			right = max_of(right, closeness(u));
-		if (is_right && WEIGHS(u))
-			heavy_right = max_of(heavy_right, closeness(u));
-		if (!is_right && WEIGHS(u))
-			heavy_wrong = max_of(heavy_wrong, closeness(u));
+		closest[right] = max_of(closest[right], closeness(&rules->rule[i]));
 	}
 	while (set) {
-		unsigned i = take(&set);
+		unsigned i = take(&set), right = good >> i & 1;
 		struct fa_rule *u = &rules->rule[i];
 
-		if (good >> i & 1) {
+		if (right) {
 			u->flags = e->flags;
 			u->site = e->site;
-			if (closeness(u) >= heavy_wrong)
-				hit(rules, u);
-		} else if (closeness(u) >= heavy_right) {
+		}
+		if (closeness(u) < closest[!right])
+			continue;
+		if (right) {
+			hit(rules, u);
+		} else {
 			miss(rules, u);
 			wrong = max_of(wrong, u->p);
 		}
 	}
-	if (closest && right == closest)
+	if (closest[1] > closest[0])
 		return;
-	if (right <= ANY_HOST)
-		learn(rules, e, 0, wrong);
+	learn(rules, e, 0, wrong);
 	if (e->r->host)
 		learn(rules, e, e->r->host, wrong);
 }

@@ -309,11 +309,11 @@ static inline bool fa_fstat_begin(struct fa_call *c, int fd, struct stat *st,
 }
 
 /*
- * A sendfile of a captured file: how many bytes to ask for, 0: answer EAGAIN. When
- * it is fewer than the program asked for, fa_send_done() hears what became of it.
+ * A sendfile of a captured file: how many bytes of the `n` to ask for, 0: answer
+ * EAGAIN. Afterwards, what became of it.
  */
 size_t fa_send_touch(struct fa_call *c, int to, const off_t *offset, size_t n) FA_HIDDEN;
-void fa_send_done(struct fa_call *c, int to, size_t some, int64_t sent) FA_HIDDEN;
+void fa_send_end(struct fa_call *c, int to, size_t n, size_t some, int64_t sent) FA_HIDDEN;
 
 int fa_own_guard(int fd) FA_HIDDEN; /* EBADF when the descriptor is ours, else 0 */
 extern int fa_own_lowest FA_HIDDEN; /* the library's own descriptors are >= this */
@@ -354,7 +354,6 @@ struct fa_watch {
 	uint16_t at;	   /* its place in the thread's list of held ones */
 	uint8_t held;	   /* FA_HELD_* */
 	uint8_t flags;	   /* FA_WATCH_* */
-	uint8_t chains;	   /* that IN is held for */
 	uint8_t odd;	   /* in a row, bytes that were no request */
 };
 

@@ -110,11 +110,24 @@ static bool position(struct fa_call *c, const off_t *offset, uint64_t *at)
 	return value >= 0;
 }
 
+/* The window of this file that is on its way, or NULL. */
+static struct fa_stream *under_way(struct fa_thread *t, struct fa_fd *f)
+{
+	struct fa_stream *s = f->stream ? &t->stream[f->stream - 1] : NULL;
+
+	if (s && !s->pending) {
+		f->stream = 0; /* it went with its ring */
+		s = NULL;
+	}
+	return s;
+}
+
 /* Puts the caller off until the window that is on its way is there. */
 static bool put_off(struct fa_thread *t, struct fa_fd *f, int to)
 {
-	if (!f->stream || t->stream[f->stream - 1].to != to ||
-	    !fa_readiness_hold(t, to, FA_HELD_OUT))
+	const struct fa_stream *s = under_way(t, f);
+
+	if (!s || s->to != to || !fa_readiness_hold(t, to, FA_HELD_OUT))
 		return false;
 	t->h.n[FA_N_put_off]++;
 	return true;
@@ -137,7 +150,7 @@ static size_t send_some(struct fa_thread *t, struct fa_call *c, int to, uint64_t
 		f->window_steps = 0;
 	}
 	/* Keep one window ahead of the reader. */
-	if (!f->stream && f->resident_to < size &&
+	if (!under_way(t, f) && f->resident_to < size &&
 	    f->resident_to - at <= (uint64_t)f->window_steps * FA_STREAM_STEP) {
 		/* One that was put off already has waited for its bytes in vain. */
 		if (f->resident_to == at && f->put_off == at + 1)
@@ -171,12 +184,11 @@ FA_HIDDEN size_t fa_send_touch(struct fa_call *c, int to, const off_t *offset, s
 	return some;
 }
 
-FA_HIDDEN void fa_send_done(struct fa_call *c, int to, size_t some, int64_t sent)
+FA_HIDDEN void fa_stream_cut_short(struct fa_call *c, int to)
 {
 	struct fa_thread *t = fa_thread_of(c->t);
 
-	/* A full socket tells by itself when there is room; this one has room now. */
-	if (sent != (int64_t)some || !fa_busy(t))
+	if (!fa_busy(t))
 		return;
 	if (!put_off(t, c->f, to) && fa_readiness_hold(t, to, FA_HELD_OUT))
 		fa_readiness_release(t, to, FA_HELD_OUT);

@@ -27,6 +27,12 @@ struct fa_stream {
 	bool failed;
 };
 
+/*
+ * A sendfile has sent all that it was cut down to: the socket has room and will
+ * not tell, so its event comes when the next window is there.
+ */
+void fa_stream_cut_short(struct fa_call *c, int to) FA_HIDDEN;
+
 /* A read has ended. */
 void fa_stream_completed(struct fa_thread *t, unsigned index, int result) FA_HIDDEN;
 

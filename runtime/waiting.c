@@ -174,7 +174,7 @@ static uint32_t find_guess(const struct fa_requests *q, const char *path, uint32
 		if (q->guess[slot] == is)
 			found = slot;
 	}
-	return found != NONE && foretold(q, found, path, n) ? found : NONE;
+	return found;
 }
 
 /*

@@ -69,6 +69,8 @@ struct conn {
 	int fd;
 	uint64_t tag; /* differs for every user of a number */
 	bool live, listening, keep, closing, eof;
+	bool parked;   /* told of events only: a test takes care of it */
+	uint32_t seen; /* meanwhile */
 	size_t have;
 	char in[REQUEST];
 	int file; /* being sent, or -1 */
@@ -118,7 +120,6 @@ bool serve(struct loop *l, unsigned answers, int ms);
 struct held {
 	struct conn *c;
 	int client;
-	uint32_t seen; /* the event that a plain wait reported at once */
 	const char *name;
 };
 
@@ -131,8 +132,11 @@ void warm_server(struct loop *l);
 uint32_t await(struct loop *l, struct conn *c, uint32_t bits, int ms);
 void silence(struct loop *l, struct conn *c, int ms);
 const char *late_name(unsigned i);
-void hold_on(struct loop *l, struct held *h, const char *name);
+void measured(struct loop *l);
+struct held connected(struct loop *l, const char *name);
+void hold_on(struct loop *l, struct held *h);
 struct held hold(struct loop *l);
+void deliver(struct loop *l, struct conn *c);
 void finish(struct loop *l, struct held *h);
 void start(struct loop *l);
 

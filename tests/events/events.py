@@ -19,10 +19,10 @@ from zoo import Run, fill  # noqa: E402
 EVENTS = BUILD / "tests" / "events" / "events"
 DELAY_US = 2000
 # Of every open: longer than an event may be kept back, and shorter.
-LATE_US, SOON_US = 150000, 40000
+LATE_US, SOON_US = 130000, 40000
 BIG = 8 << 20
 AT_ONCE = 5     # comparisons, of two processes each
-LIMIT_S = 30
+LIMIT_S = 15
 
 # How connections may be registered and waited for.
 EDGE = "et both rdhup ptr"

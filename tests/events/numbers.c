@@ -252,7 +252,8 @@ static void limited(void)
 	for (int64_t end = now_ms() + IN_TIME; !n && now_ms() < end;)
 		n = poll(p, 64, 20);
 	say("poll: %d %s %x\n", n, error_name(n), (unsigned)p[63].revents);
-	h.seen = h.seen ?: await(&l, h.c, READABLE, IN_TIME);
+	if (!(h.c->seen & EPOLLIN))
+		await(&l, h.c, READABLE, IN_TIME);
 	finish(&l, &h);
 	for (unsigned i = 0; i < 2; i++) {
 		h = hold(&l);

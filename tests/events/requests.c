@@ -203,10 +203,9 @@ static void rewritten(void)
 	for (unsigned i = 0; i < 4; i++)
 		snprintf(names[i], sizeof(names[i]), "%s/%s/w%u", style.late, style.own, i);
 	for (unsigned i = 0; i < 3; i++) {
-		h = (struct held){ .client = dial(l.listener) };
-		h.c = take(&l);
-		await(&l, h.c, READABLE, 0);
-		hold_on(&l, &h, names[i]);
+		measured(&l);
+		h = connected(&l, names[i]);
+		hold_on(&l, &h);
 		/* Written over in place, replaced by another, removed. */
 		fd = MUST(open(names[i ? 3 : 0], O_WRONLY | O_CREAT | O_TRUNC, 0644));
 		for (unsigned j = 0; j < 100 + i; j++)

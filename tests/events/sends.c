@@ -238,20 +238,27 @@ static void shrinks(void)
 static void vanishes(void)
 {
 	struct linger now = { .l_onoff = 1, .l_linger = 0 };
+	unsigned answers, before;
 	struct download d;
 	struct held h;
+	int64_t end;
 	struct loop l;
 
 	start(&l);
 	for (unsigned i = 0; i < 4; i++) {
+		answers = l.answers;
 		d = request(&l, BIG);
 		downloads(&l, &d, 1, (long)i << 18);
 		if (i % 2)
 			MUST(setsockopt(d.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)));
 		close(d.fd);
-		for (unsigned turn = 0; l.answers < 21 + 2 * i && turn < 100; turn++)
+		before = l.again;
+		end = now_ms() + 2000;
+		while (l.answers == answers && now_ms() < end)
 			step(&l, 20);
-		say("answers %u\n", l.answers);
+		say("ended: %s\n", l.answers > answers ? "yes" : "no");
+		if (l.again > before + 10)
+			say("busy\n");
 		h = hold(&l);
 		finish(&l, &h);
 	}

@@ -263,6 +263,9 @@ void on_event(struct loop *l, const struct ready *r)
 	/* An event earlier in the batch may have ended it. */
 	if (!c->live || c->tag != r->tag)
 		return;
+	c->seen |= r->events;
+	if (c->parked)
+		return;
 	if (c->listening) {
 		while (take(l))
 			;

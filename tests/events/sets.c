@@ -18,8 +18,8 @@ static void two(void)
 	say("b: %u\n", b.answers);
 	silence(&b, h.c, SETTLED);
 	/* By now it has been released: no wait is needed to see it. */
-	if (!(h.seen & EPOLLIN))
-		h.seen = await(&a, h.c, READABLE, 0);
+	if (!(h.c->seen & EPOLLIN))
+		await(&a, h.c, READABLE, 0);
 	finish(&a, &h);
 }
 
@@ -32,15 +32,14 @@ static void shared(void)
 
 	start(&a);
 	loop_init(&b);
-	h = (struct held){ .client = dial(a.listener) };
-	h.c = take(&a);
+	measured(&a);
+	h = connected(&a, late_name(0));
 	MUST(loop_ctl(&b, EPOLL_CTL_ADD, h.c, EPOLLIN));
-	await(&a, h.c, READABLE, 0);
-	hold_on(&a, &h, late_name(0));
+	hold_on(&a, &h);
 	other = await(&b, h.c, EPOLLIN, IN_TIME);
 	say("b: %x\n", other);
-	if (!(h.seen & EPOLLIN))
-		h.seen = await(&a, h.c, READABLE, IN_TIME);
+	if (!(h.c->seen & EPOLLIN))
+		await(&a, h.c, READABLE, IN_TIME);
 	finish(&a, &h);
 	say("b: %x\n", await(&b, h.c, READABLE, 0));
 }
@@ -49,18 +48,16 @@ static void shared(void)
 static void shared_read(void)
 {
 	struct loop a, b;
-	struct held h, h2;
+	struct held h;
 
 	start(&a);
 	loop_init(&b);
-	h = (struct held){ .client = dial(a.listener) };
-	h.c = take(&a);
+	measured(&a);
+	h = connected(&a, late_name(0));
 	MUST(loop_ctl(&b, EPOLL_CTL_ADD, h.c, EPOLLIN));
-	await(&a, h.c, READABLE, 0);
-	hold_on(&a, &h, late_name(0));
-	h2 = h;
-	h2.seen = 0;
-	finish(&b, &h2);
+	hold_on(&a, &h);
+	h.c->seen = 0;
+	finish(&b, &h);
 	say("a: %x\n", await(&a, h.c, READABLE, SETTLED));
 }
 
@@ -71,7 +68,7 @@ static unsigned inner_rounds(struct loop *l, struct held *h, int outer, unsigned
 	int64_t end = now_ms() + IN_TIME;
 	unsigned rounds = 0;
 
-	while (!(h->seen & EPOLLIN) && now_ms() < end) {
+	while (!(h->c->seen & EPOLLIN) && now_ms() < end) {
 		struct epoll_event ev;
 		int n = style.most == 1 ? poll(&p, 1, IN_TIME)
 					: epoll_wait(outer, &ev, 1, IN_TIME);
@@ -79,8 +76,7 @@ static unsigned inner_rounds(struct loop *l, struct held *h, int outer, unsigned
 		if (n <= 0)
 			continue;
 		rounds++;
-		h->seen = await(l, h->c, READABLE, 0);
-		*empty += !h->seen;
+		*empty += !await(l, h->c, READABLE, 0);
 	}
 	return rounds;
 }
@@ -98,9 +94,8 @@ static void nested(void)
 	outer = MUST(epoll_create1(0));
 	MUST(epoll_ctl(outer, EPOLL_CTL_ADD, l.set, &ev));
 	for (unsigned i = 0; i < 2; i++) {
-		h = (struct held){ .client = dial(l.listener), .name = late_name(i) };
-		h.c = take(&l);
-		await(&l, h.c, READABLE, 0);
+		measured(&l);
+		h = connected(&l, late_name(i));
 		ask(h.client, h.name);
 		rounds = inner_rounds(&l, &h, style.most == 1 ? l.set : outer, &empty);
 		say("rounds: %s\n", !rounds ? "none" : rounds < 10 ? "few" : "many");
@@ -123,10 +118,10 @@ static void nested_beside(void)
 	h = hold(&l);
 	visit_server(&outer, "f06");
 	say("outer: %u\n", outer.answers);
-	if (!(h.seen & EPOLLIN) && !await(&outer, inner, EPOLLIN, IN_TIME))
+	if (!(h.c->seen & EPOLLIN) && !await(&outer, inner, EPOLLIN, IN_TIME))
 		say("outer: nothing\n");
-	if (!(h.seen & EPOLLIN))
-		h.seen = await(&l, h.c, READABLE, GLANCE);
+	if (!(h.c->seen & EPOLLIN))
+		await(&l, h.c, READABLE, GLANCE);
 	finish(&l, &h);
 }
 
@@ -143,7 +138,7 @@ static void set_dup(void)
 	old = l.set;
 	close(old);
 	l.set = other;
-	h.seen = style.flags & EPOLLET ? h.seen : 0;
+	h.c->seen = 0;
 	finish(&l, &h);
 	visit_server(&l, "f01");
 	say("answers %u\n", l.answers);
@@ -166,7 +161,7 @@ static void set_dup_changes(void)
 	MUST(epoll_ctl(other, EPOLL_CTL_DEL, h.c->fd, NULL));
 	silence(&l, h.c, SETTLED);
 	MUST(loop_ctl(&l, EPOLL_CTL_ADD, h.c, EPOLLIN));
-	h.seen = 0;
+	h.c->seen = 0;
 	finish(&l, &h);
 }
 
@@ -186,7 +181,7 @@ static void set_closed(void)
 	l.has[h.c->fd] = false;
 	silence(&l, h.c, SETTLED);
 	MUST(loop_ctl(&l, EPOLL_CTL_ADD, h.c, EPOLLIN));
-	h.seen = 0;
+	h.c->seen = 0;
 	finish(&l, &h);
 }
 
@@ -207,7 +202,7 @@ static void set_over(void)
 	visit_server(&b, "f04");
 	silence(&b, h.c, SETTLED);
 	MUST(loop_ctl(&b, EPOLL_CTL_ADD, h.c, EPOLLIN));
-	h.seen = 0;
+	h.c->seen = 0;
 	finish(&b, &h);
 }
 
@@ -229,7 +224,7 @@ static void socket_dup(void)
 	say("tag: %s\n", h.c->tag == tag ? "its own" : "another");
 	MUST(dup2(other, h.c->fd));
 	close(other);
-	h.seen = 0;
+	h.c->seen = 0;
 	finish(&l, &h);
 }
 
@@ -242,10 +237,9 @@ static void socket_twice(void)
 	struct loop l;
 
 	start(&l);
-	h = (struct held){ .client = dial(l.listener) };
-	h.c = take(&l);
+	measured(&l);
+	h = connected(&l, late_name(0));
 	twin = join(&l, MUST(dup(h.c->fd)));
-	h.name = late_name(0);
 	ask(h.client, h.name);
 	a = 0;
 	for (int64_t end = now_ms() + IN_TIME; now_ms() < end && !(a && b);) {
@@ -263,7 +257,7 @@ static void socket_twice(void)
 	say("a: %x, b: %x\n", a, b);
 	MUST(loop_ctl(&l, EPOLL_CTL_DEL, twin, 0));
 	close(twin->fd);
-	h.seen = a;
+	h.c->seen = a;
 	finish(&l, &h);
 }
 

@@ -34,7 +34,8 @@ def test_this_side_ends(place, tmpfs):
 
 
 def test_read_without_event(place, tmpfs):
-    each(place, tmpfs, "unasked", ["lt", "et", *OTHERS])
+    each(place, tmpfs, "unasked unasked_again", ["lt", "et", "et both", *OTHERS])
+    each(place, tmpfs, "unasked_otherwise", ["lt", "et", "poll"])
 
 
 def test_more_arrives(place, tmpfs):

@@ -11,7 +11,8 @@ def test_sets(place, tmpfs, what):
 
 
 def test_same_connection(place, tmpfs):
-    each(place, tmpfs, "shared shared_read", ["lt", "et"])
+    """Whether anything is held for the one or the other is not said."""
+    each(place, tmpfs, "shared shared_read", ["lt", "et"], assert_equal)
 
 
 def test_nested(place, tmpfs):

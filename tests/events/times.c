@@ -37,10 +37,10 @@ static void alarm_in(int ms)
 /* A request of which nothing has been told, not even that a wait was tried. */
 static struct held pending(struct loop *l, unsigned i)
 {
-	struct held h = { .client = dial(l->listener), .name = late_name(i) };
+	struct held h;
 
-	h.c = take(l);
-	await(l, h.c, READABLE, 0);
+	measured(l);
+	h = connected(l, late_name(i));
 	ask(h.client, h.name);
 	return h;
 }
@@ -53,7 +53,7 @@ static int wait_for(struct loop *l, struct held *h, int ms)
 
 	for (int i = 0; i < n; i++)
 		if (r[i].c == h->c)
-			h->seen |= r[i].events;
+			h->c->seen |= r[i].events;
 	if (n < 0 && errno != EINTR)
 		say("%s\n", error_name(n));
 	return n < 0 ? -1 : n > 0;
@@ -71,7 +71,7 @@ static void timeouts(void)
 		int64_t end = now_ms() + IN_TIME;
 		unsigned empty = 0, early = 0, late = 0;
 
-		while (!(h.seen & EPOLLIN) && now_ms() < end) {
+		while (!(h.c->seen & EPOLLIN) && now_ms() < end) {
 			int64_t before = now_ms(), took;
 
 			if (wait_for(&l, &h, lengths[i]))
@@ -146,7 +146,7 @@ static void interrupted(void)
 	handle(on_alarm);
 	h = pending(&l, 0);
 	alarm_in(30);
-	while (!(h.seen & EPOLLIN))
+	while (!(h.c->seen & EPOLLIN))
 		if (wait_for(&l, &h, -1) < 0)
 			interrupts++;
 	fact("interrupted: %u\n", interrupts);
@@ -171,7 +171,7 @@ static void mask_blocks(void)
 	l.mask = &mask;
 	h = pending(&l, 0);
 	alarm_in(30);
-	while (!(h.seen & EPOLLIN))
+	while (!(h.c->seen & EPOLLIN))
 		if (wait_for(&l, &h, -1) < 0)
 			interrupts++;
 	ended = now_ms();
@@ -186,6 +186,7 @@ static void mask_blocks(void)
 static void mask_opens(void)
 {
 	unsigned interrupts = 0;
+	uint32_t events;
 	sigset_t open, blocked;
 	struct held h;
 	struct loop l;
@@ -203,18 +204,17 @@ static void mask_opens(void)
 			raise(SIGALRM); /* before: the wait must not miss it */
 		else
 			alarm_in(30);
-		while (!(h.seen & EPOLLIN))
+		while (!(h.c->seen & EPOLLIN))
 			if (wait_for(&l, &h, -1) < 0)
 				interrupts++;
 		fact("interrupted: %u\n", interrupts);
-		/* Whichever came first; the other is still to come. */
-		for (int64_t end = now_ms() + 1000; interrupts <= i && now_ms() < end;) {
-			struct held none = h;
-
-			l.has[h.c->fd] = true;
-			if (wait_for(&l, &none, 20) < 0)
+		/* The event may have come first; then the signal is still to come. */
+		events = l.want[h.c->fd];
+		MUST(loop_ctl(&l, EPOLL_CTL_DEL, h.c, 0));
+		for (int64_t end = now_ms() + 1000; interrupts <= i && now_ms() < end;)
+			if (wait_for(&l, &h, 20) < 0)
 				interrupts++;
-		}
+		MUST(loop_ctl(&l, EPOLL_CTL_ADD, h.c, events));
 		say("alarms %d, interrupts %u\n", alarms, interrupts);
 		finish(&l, &h);
 	}
@@ -245,11 +245,11 @@ static void waits_in_handler(void)
 	h = pending(&l, 0);
 	MUST(setitimer(ITIMER_REAL, &often, NULL));
 	end = now_ms() + IN_TIME;
-	while (!(h.seen & EPOLLIN) && !events_in_handler && now_ms() < end)
+	while (!(h.c->seen & EPOLLIN) && !events_in_handler && now_ms() < end)
 		wait_for(&l, &h, 50);
 	MUST(setitimer(ITIMER_REAL, &never, NULL));
-	say("told: %s\n", (h.seen & EPOLLIN) || events_in_handler ? "yes" : "no");
-	h.seen = EPOLLIN;
+	say("told: %s\n", (h.c->seen & EPOLLIN) || events_in_handler ? "yes" : "no");
+	h.c->seen = EPOLLIN;
 	finish(&l, &h);
 }
 
@@ -314,7 +314,7 @@ static void leftovers(void)
 	n = select(h.c->fd + 1, &in, NULL, NULL, &tv);
 	say("select: %d, left %s\n", n,
 	    tv.tv_sec == 1 || tv.tv_sec == 2 ? "most" : "little");
-	h.seen = EPOLLIN;
+	h.c->seen = EPOLLIN;
 	finish(&l, &h);
 }
 
@@ -326,11 +326,12 @@ static void polls_both(void)
 	struct loop l;
 
 	start(&l);
-	h = (struct held){ .client = dial(l.listener), .name = late_name(0) };
-	h.c = take(&l);
+	measured(&l);
+	h = connected(&l, late_name(0));
 	MUST(loop_ctl(&l, EPOLL_CTL_MOD, h.c, EPOLLIN | EPOLLOUT));
 	ask(h.client, h.name);
-	for (int64_t end = now_ms() + IN_TIME; !(h.seen & EPOLLIN) && now_ms() < end; n++) {
+	for (int64_t end = now_ms() + IN_TIME; !(h.c->seen & EPOLLIN) && now_ms() < end;
+	     n++) {
 		empty += wait_for(&l, &h, 5) != 1;
 		nap(1000);
 	}
@@ -390,7 +391,7 @@ static void calm(void)
 	for (unsigned i = 0; i < 2; i++) {
 		h = pending(&l, i);
 		measure(&a);
-		while (!(h.seen & EPOLLIN))
+		while (!(h.c->seen & EPOLLIN))
 			if (wait_for(&l, &h, -1) < 0)
 				break;
 		measure(&b);

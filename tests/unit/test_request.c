@@ -276,6 +276,8 @@ static void test_range(void **state)
 	assert_int_equal(range("bytes=0-"), 0);
 	assert_int_equal(range("bytes=-100"), 0);
 	assert_int_equal(range("bytes=100"), 0);
+	assert_int_equal(range("bytes=100x"), 0);
+	assert_int_equal(range("bytes=100:200"), 0);
 	assert_int_equal(range("bytes=100-199,300-"), 0);
 	assert_int_equal(range("bytes=100-199x"), 0);
 	assert_int_equal(range("bytes= 100-"), 0);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Rules from requests to paths: what servers of each kind teach, and what is
- * forgotten.
+ * Rules from requests to paths: what servers of each kind teach.
  */
 #include "unit_requests.h"
+
+#include "../../runtime/rules.h"
 
 /* ---- one root ---- */
 
@@ -61,6 +62,11 @@ static void test_what_is_no_example(void **state)
 		struct fa_request r =
 			request(pair[i][0], pair[i][1], pair[i][0][0] == 'G' ? "a" : NULL);
 
+		struct fa_example e = { .r = &r,
+					.path = pair[i][2],
+					.n = (uint32_t)strlen(pair[i][2]) };
+
+		assert_false(fa_explains(&e));
 		memset(q, 0, fa_requests_size());
 		for (unsigned k = 0; k < 4; k++)
 			assert_false(serve(r, pair[i][2]));
@@ -96,6 +102,8 @@ static void test_lengths(void **state)
 	name[FA_GUESS_PATH - FA_RULE_TEXT - 1] = 0;
 	strcpy(deep + FA_RULE_TEXT, name);
 	guess_is(get(name), deep);
+	assert_int_equal(strlen(deep), FA_GUESS_PATH - 1);
+	assert_true(serve(get(name), deep));
 }
 
 static void test_verbs_and_listeners(void **state)
@@ -152,6 +160,8 @@ static void test_guess_changes_nothing(void **state)
 
 static void test_alias(void **state)
 {
+	struct fa_request r = get("/i/s/3.png");
+
 	(void)state;
 	serve(get("/i/1.png"), "/data/w3/1.png");
 	serve(get("/i/2.png"), "/data/w3/2.png");
@@ -159,6 +169,8 @@ static void test_alias(void **state)
 	guess_is(get("/j/3.png"), NULL);
 	guess_is(get("/ii/3.png"), NULL);
 	guess_is(get("/i"), NULL);
+	r.len = 2; /* what is behind it is of an older one */
+	guess_is(r, NULL);
 }
 
 /* "/" is in /srv, "/i/" in /data: one after the other, whichever comes first. */
@@ -243,6 +255,29 @@ static void test_several_guesses(void **state)
 	assert_string_equal(g[0].path, "/data/i/x");
 	/* The second is foretold, too. */
 	assert_true(serve(r, "/srv/i/x"));
+}
+
+/* Two for the same P: the one that does better now. */
+static void test_better_score_first(void **state)
+{
+	struct fa_request r = get("/x");
+	struct fa_guess g[4];
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		serve(get("/x"), "/srv/x");
+	for (unsigned i = 0; i < 2; i++)
+		serve(get("/i/x"), "/data/i/x");
+	for (unsigned i = 0; i < 2; i++)
+		serve(get("/x"), "/srv/x");
+	serve(get("/x"), "/data/x");
+	guess_is(get("/x"), "/srv/x");
+	serve(get("/i/x"), "/data/i/x");
+	assert_int_equal(fa_requests_guess(q, &r, g, 4), 2);
+	assert_string_equal(g[0].path, "/data/x");
+	assert_string_equal(g[1].path, "/srv/x");
+	serve(get("/x"), "/srv/x");
+	guess_is(get("/x"), "/srv/x");
 }
 
 static void test_hosts(void **state)
@@ -338,62 +373,18 @@ static void test_last_verb_counts(void **state)
 	guess_is(request("SIZE", "2.txt", NULL), NULL);
 }
 
-/* ---- forgetting ---- */
-
-static void test_one_miss_is_forgiven(void **state)
+/* Relative names of several components: cut where both have a slash. */
+static void test_ftp_directories(void **state)
 {
+	for (unsigned i = 0; i < 2; i++)
+		serve(request("RETR", "a/1", NULL), "/srv/ba/1");
 	(void)state;
-	learn_srv();
-	assert_false(serve(get("/1"), "/other/1"));
-	assert_int_equal(fa_requests_missed(q), 1);
-	assert_int_equal(fa_requests_missed(q), 0);
-	guess_is(get("/2"), "/srv/2");
-	assert_false(serve(get("/1"), "/other/1"));
-	guess_is(get("/2"), "/other/2");
-}
-
-static void test_half_right_is_not_used(void **state)
-{
-	(void)state;
-	learn_srv();
-	for (unsigned i = 0; i < 200; i++) {
-		if (i > 6)
-			guess_is(get("/x"), NULL);
-		serve(get("/x"), i & 1 ? "/srv/x" : "/other/x");
-	}
-}
-
-/* In how many of 100 requests there is a guess, when so many go to one root. */
-static unsigned used_at(unsigned percent)
-{
-	static const char *const host[] = { "a", "b", "c" };
-	unsigned used = 0;
-
-	memset(q, 0, fa_requests_size());
-	for (unsigned i = 0; i < 20000; i++) {
-		struct fa_request r =
-			request("GET", dice(2) ? "/d/x" : "/e/x", host[dice(3)]);
-		char path[FA_GUESS_PATH + 32];
-		struct fa_guess g;
-
-		if (dice(100) < percent)
-			snprintf(path, sizeof(path), "/srv%s", r.target);
-		else
-			snprintf(path, sizeof(path), "/%u%s", dice(1000), r.target);
-		used += fa_requests_guess(q, &r, &g, 1);
-		serve(r, path);
-	}
-	return used / 200;
-}
-
-static void test_use_at_random(void **state)
-{
-	(void)state;
-	assert_in_range(used_at(10), 0, 2);
-	assert_in_range(used_at(25), 0, 10);
-	assert_in_range(used_at(50), 0, 49);
-	assert_in_range(used_at(90), 90, 100);
-	assert_in_range(used_at(97), 98, 100);
+	guess_is(request("RETR", "a/2", NULL), "/srv/ba/2");
+	guess_is(request("RETR", "c/2", NULL), NULL);
+	guess_is(request("RETR", "2", NULL), NULL);
+	for (unsigned i = 0; i < 2; i++)
+		serve(request("LIST", "c/", NULL), "/srv/c/.listing");
+	guess_is(request("LIST", "d/", NULL), "/srv/d/.listing");
 }
 
 int main(void)
@@ -412,14 +403,13 @@ int main(void)
 		REQUESTS_TEST(test_second_root_later),
 		REQUESTS_TEST(test_root_in_a_root),
 		REQUESTS_TEST(test_several_guesses),
+		REQUESTS_TEST(test_better_score_first),
 		REQUESTS_TEST(test_hosts),
 		REQUESTS_TEST(test_any_host),
 		REQUESTS_TEST(test_default_host),
 		REQUESTS_TEST(test_ftp),
+		REQUESTS_TEST(test_ftp_directories),
 		REQUESTS_TEST(test_last_verb_counts),
-		REQUESTS_TEST(test_one_miss_is_forgiven),
-		REQUESTS_TEST(test_half_right_is_not_used),
-		REQUESTS_TEST(test_use_at_random),
 	};
 
 	return cmocka_run_group_tests_name("rules", rules_tests, NULL, NULL);

@@ -21,10 +21,11 @@ import wire                     # noqa: E402
 NGINX = [("nginx-nolog", "cached"), ("nginx-sendfile", "uncached")]
 BODIES = NGINX + [("lighttpd-epoll", "cached")]     # these read what they refuse
 LOOPS = BODIES + [("webfs", "cached")]
-ALL = LOOPS + [("nginx-nosendfile", "cached"), ("lighttpd-poll", "uncached")]
+ALL = LOOPS + [("nginx-nosendfile", "cached"), ("lighttpd-poll", "cached")]
 SERVERS = {"one": NGINX[:1], "nginx": NGINX, "bodies": BODIES, "loops": LOOPS, "all": ALL,
-           "uncached": [s for s in ALL if s[1] == "uncached"],
-           "stop": ALL + [("lighttpd-select", "cached")]}
+           "cached": [s for s in LOOPS if s[1] == "cached"],
+           "uncached": [("nginx-sendfile", "uncached"), ("webfs", "uncached")],
+           "stop": ALL + [("webfs", "uncached"), ("lighttpd-select", "cached")]}
 
 
 def pytest_configure(config):

@@ -146,6 +146,7 @@ class Drip:
         return got
 
 
+@pytest.mark.servers("cached")
 def test_slowloris(pair, both):
     def scenario(server):
         drip, stop = Drip(server), threading.Event()
@@ -171,6 +172,7 @@ def test_slowloris(pair, both):
                                         for at in range(1, 100, 2)]
 
 
+@pytest.mark.servers("cached")
 def test_many_connections(pair, both):
     """Three thousand of them, each closed at some point of a request or an answer."""
     text = request("/many/f060.bin")
@@ -201,6 +203,7 @@ def test_many_connections(pair, both):
     healthy(pair, both, scenario)
 
 
+@pytest.mark.servers("cached")
 def test_answers_nobody_takes(pair, both):
     """Downloads that stop in the middle; some go on, most are cut."""
     def scenario(server):
