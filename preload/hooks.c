@@ -90,6 +90,25 @@ void *fa_clone_gate(long fn, long stack, long flags, long arg, long e, long f)
 	return target(FA_SYM_clone);
 }
 
+/* Variadic ones among them: the gate leaves all arguments where they are. */
+#define EXEC(name)                                                             \
+	void *fa_##name##_gate(long a, long b, long c, long d, long e, long f) \
+	{                                                                      \
+		(void)a, (void)b, (void)c, (void)d, (void)e, (void)f;          \
+		fa_exec_coming();                                              \
+		return target(FA_SYM_##name);                                  \
+	}
+
+EXEC(execve)
+EXEC(execv)
+EXEC(execvp)
+EXEC(execvpe)
+EXEC(execveat)
+EXEC(fexecve)
+EXEC(execl)
+EXEC(execlp)
+EXEC(execle)
+
 /* Calls by number that would matter if they were made by name. */
 void *fa_syscall_gate(long number, long a, long b, long c, long d, long e)
 {
@@ -155,6 +174,10 @@ void *fa_syscall_gate(long number, long a, long b, long c, long d, long e)
 	case SYS_renameat2:
 	case SYS_umount2:
 		fa_drain();
+		break;
+	case SYS_execve:
+	case SYS_execveat:
+		fa_exec_coming();
 		break;
 	case SYS_exit_group:
 		fa_process_ends();

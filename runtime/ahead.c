@@ -16,7 +16,11 @@
 #define PEEK 2048U
 #define ODD 4U /* times in a row that bytes were no request: TLS and the like */
 
-/* One request in so many milliseconds runs plain, to see whether files still wait. */
+/*
+ * To see whether files still wait, a request runs plain now and then: one in so
+ * many, and not more often than every quarter of a second.
+ */
+#define PROBE_EVERY 16U
 #define PROBE_NS 250000000U
 
 /* Peeks without a use, after which only one connection in 16 is looked at. */
@@ -86,9 +90,11 @@ static bool probe(struct fa_thread *t)
 {
 	uint64_t now = fa_cycles();
 
-	if (!t->suspect && fa_ns(now - t->probed) < PROBE_NS)
+	if (!t->suspect &&
+	    (++t->unprobed < PROBE_EVERY || fa_ns(now - t->probed) < PROBE_NS))
 		return false;
 	t->probed = now;
+	t->unprobed = 0;
 	t->suspect = false;
 	t->probing = true;
 	return true;
@@ -125,7 +131,9 @@ FA_HIDDEN bool fa_ahead(struct fa_thread *t, int fd, struct fa_watch *w)
 		w->flags |= FA_WATCH_CHAIN;
 		return true;
 	}
+	/* Nobody has looked whether its file is there. */
 	fa_requests_given(t->requests, &r);
+	fa_requests_absent(t->requests, &r);
 	return false;
 }
 

@@ -54,6 +54,7 @@ struct fa_thread {
 	struct fa_stream stream[FA_STREAMS];
 	uint64_t turned;       /* cycles, when held events were last looked through */
 	uint64_t probed;       /* cycles, when a request last ran plain */
+	unsigned unprobed;     /* requests since */
 	bool suspect;	       /* chains end as fast as if nothing waited */
 	bool probing;	       /* the next plain open is such a request's */
 	unsigned credit;       /* connections to look at without a use */

@@ -69,17 +69,22 @@ FA_HIDDEN void fa_set_made(int set)
 		w->born = forks + 1;
 }
 
-FA_HIDDEN void fa_sets_inherited(void)
+FA_HIDDEN void fa_exec_coming(void)
 {
 	struct fa_thread *t = fa_thread_of(fa_enter());
 
-	if (!t)
+	if (!t || !t->h.held || !fa_busy(t))
+		return;
+	fa_readiness_release_all(t);
+	fa_ready(t);
+}
+
+FA_HIDDEN void fa_sets_inherited(void)
+{
+	if (!fa_enter())
 		return;
 	forks++;
-	if (fa_busy(t)) {
-		fa_readiness_release_all(t);
-		fa_ready(t);
-	}
+	fa_exec_coming(); /* and a child knows of none either */
 }
 
 static uint32_t masked(const struct fa_watch *w)
@@ -121,6 +126,8 @@ FA_HIDDEN void fa_registered(int set, int op, int fd, const struct epoll_event *
 		/* The old registration went with a close that nobody saw. */
 		fa_forget_watch(fd);
 	}
+	if (ev->events & EPOLLEXCLUSIVE)
+		w->flags |= FA_WATCH_PLAIN; /* it cannot be set anew */
 	w->set = (uint32_t)set + 1;
 	w->events = ev->events;
 	w->data = ev->data.u64;
@@ -161,6 +168,8 @@ FA_HIDDEN bool fa_readiness_hold(struct fa_thread *t, int fd, unsigned held)
 {
 	struct fa_watch *w = &fa_watches[fd];
 
+	if (w->flags & (FA_WATCH_PLAIN | FA_WATCH_MULTI))
+		return false;
 	if (!w->held) {
 		if (t->h.held == FA_HELD_MAX)
 			return false;
@@ -220,19 +229,17 @@ FA_HIDDEN uint32_t fa_readiness_filter(struct fa_thread *t, int fd, uint32_t eve
 	struct fa_watch *w = &fa_watches[fd];
 
 	if (w->held && events & (EPOLLERR | EPOLLHUP)) {
-		/* It is being reported: nothing is left to be released. */
-		w->held = 0;
-		w->flags &= (uint8_t)~FA_WATCH_CHAIN;
-		unlist(t, w->at);
-		if (!(w->events & (EPOLLET | EPOLLONESHOT)))
-			rearm(fd, w);
-		return events;
+		bool whole = masked(w) == w->events;
+
+		fa_readiness_release(t, fd, FA_HELD_IN | FA_HELD_OUT);
+		/* What was masked is missing here: the kernel now reports all of it. */
+		if (!whole)
+			return 0;
 	}
 	if (!(w->held & FA_HELD_IN) && events & EPOLLIN && !(events & EPOLLPRI)) {
 		if (w->flags & FA_WATCH_PASS)
 			w->flags &= (uint8_t)~FA_WATCH_PASS;
 		else if (!(w->flags & (FA_WATCH_PLAIN | FA_WATCH_MULTI)) &&
-			 !(w->events & EPOLLEXCLUSIVE) &&
 			 !(w->events & EPOLLONESHOT && events & ~FA_IN_BITS) &&
 			 fa_ahead(t, fd, w) && !fa_readiness_hold(t, fd, FA_HELD_IN))
 			w->flags &= (uint8_t)~FA_WATCH_CHAIN;
@@ -274,8 +281,7 @@ FA_HIDDEN bool fa_recv_touch_slow(int fd)
 		w->flags &= (uint8_t) ~(FA_WATCH_TOLD | FA_WATCH_PASS);
 		return false;
 	}
-	if (w->flags & (FA_WATCH_PLAIN | FA_WATCH_MULTI) ||
-	    (w->set && w->events & EPOLLEXCLUSIVE) || !fa_busy(t))
+	if (w->flags & (FA_WATCH_PLAIN | FA_WATCH_MULTI) || !fa_busy(t))
 		return false;
 	if (fa_sys_fcntl(fd, F_GETFL, 0) & O_NONBLOCK)
 		off = put_off(t, fd, w);

@@ -235,7 +235,6 @@ static void add(struct fa_rules *rules, const struct fa_example *e, uint32_t hos
 		    (only || gives(u, r, e->path, e->n)))
 			return;
 	u = worst(rules);
-	set_score(rules, u, 0);
 	u->listener = r->listener;
 	u->verb = r->verb;
 	u->host = host;

@@ -375,6 +375,9 @@ static inline void fa_forget_watch(int fd)
 		fa_forget_watch_slow(fd);
 }
 
+/* Another program is about to take over the process: it knows of no held event. */
+void fa_exec_coming(void) FA_HIDDEN;
+
 /* A child is about to inherit the epoll sets. */
 void fa_sets_inherited(void) FA_HIDDEN;
 

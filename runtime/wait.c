@@ -38,9 +38,12 @@ FA_HIDDEN int64_t fa_wait_left(const struct fa_wait *w)
 FA_HIDDEN bool fa_wait_begin(struct fa_wait *w, int64_t ns, const void *mask)
 {
 	struct fa_thread *t;
+	uint64_t signals;
 	bool pending;
 
 	pthread_testcancel(); /* as the wait would */
+	if (mask && !fa_wait_read(&signals, mask, FA_SIGSET))
+		ns = FA_WAIT_BAD;
 	w->t = ns == FA_WAIT_BAD ? NULL : fa_enter();
 	w->limited = ns >= 0;
 	w->mask = mask;

@@ -166,7 +166,7 @@ const char *late_name(unsigned i)
 	return name;
 }
 
-/* A request now and then is not looked at, to measure: the next one will be. */
+/* A request now and then is not looked at, to measure: the next one most probably is. */
 void measured(struct loop *l)
 {
 	visit_server(l, "f03");

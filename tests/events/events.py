@@ -2,6 +2,7 @@
 """Runs `events` with and without the library over the same document root on slow
 file systems, and compares what they print. They wait more than they work: several
 runs go side by side."""
+import contextlib
 import itertools
 import os
 import subprocess
@@ -19,9 +20,10 @@ from zoo import Run, fill  # noqa: E402
 EVENTS = BUILD / "tests" / "events" / "events"
 DELAY_US = 2000
 # Of every open: longer than an event may be kept back, and shorter.
-LATE_US, SOON_US = 130000, 40000
+LATE_US, SOON_US = 120000, 40000
 BIG = 8 << 20
-AT_ONCE = 5     # comparisons, of two processes each
+AT_ONCE = 8     # comparisons, of two processes each
+TRIES = 3
 LIMIT_S = 15
 
 # How connections may be registered and waited for.
@@ -122,7 +124,13 @@ def each(place, tmp, what, styles, check=assert_held):
 
     def one(number, words):
         try:
-            check(compare(place, words, tmp / f"stats{number}"))
+            for left in reversed(range(TRIES)):
+                run = compare(place, words, tmp / f"stats{number}")
+                # Equal every time; at work at least once: the library lets a request
+                # pass now and then, to measure.
+                with contextlib.suppress(*[AssertionError] * bool(left)):
+                    check(run)
+                    break
         except AssertionError as e:
             return f"--- events {words}: {e}"
         return None

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: MIT
 """sendfile() of cold files to sockets that do not block."""
-import pytest
-
 from events import ALL, EDGE, assert_equal, assert_put_off, each
 
 
@@ -15,9 +13,9 @@ def test_big_in_parts(place, tmpfs):
                                "et both position chunk=2097152"], assert_put_off)
 
 
-@pytest.mark.parametrize("what", ["big_twice", "big_behind", "big_beside"])
-def test_several(place, tmpfs, what):
-    each(place, tmpfs, what, ["lt", EDGE, "poll", "select"], assert_put_off)
+def test_several(place, tmpfs):
+    each(place, tmpfs, "big_twice big_behind big_beside", ["lt", EDGE, "poll", "select"],
+         assert_put_off)
 
 
 def test_client_process(place, tmpfs):
@@ -29,9 +27,9 @@ def test_sockets_that_block(place, tmpfs):
                                       "blocking poll slowly"], assert_equal)
 
 
-@pytest.mark.parametrize("what", ["shrinks", "vanishes", "abandoned", "forks_between"])
-def test_on_the_way(place, tmpfs, what):
-    each(place, tmpfs, what, ["lt", EDGE, "poll"], assert_put_off)
+def test_on_the_way(place, tmpfs):
+    each(place, tmpfs, "shrinks vanishes abandoned forks_between", ["lt", EDGE, "poll"],
+         assert_put_off)
 
 
 def test_own_ways(place, tmpfs):

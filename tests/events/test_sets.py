@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Several sets, sets in sets, and sets that threads and children share."""
-import pytest
-
 from events import EDGE, assert_equal, each
 
 
-@pytest.mark.parametrize("what", ["two", "set_dup_changes", "set_closed", "set_over"])
-def test_sets(place, tmpfs, what):
-    each(place, tmpfs, what, ["lt", EDGE, "oneshot"])
+def test_sets(place, tmpfs):
+    each(place, tmpfs, "two set_dup_changes set_closed set_over", ["lt", EDGE, "oneshot"])
 
 
 def test_same_connection(place, tmpfs):
@@ -34,15 +31,13 @@ def test_threads(place, tmpfs):
     each(place, tmpfs, "threads", ["oneshot", "oneshot et ptr"], assert_equal)
 
 
-@pytest.mark.parametrize("what", ["fork_held", "clone_held", "fork_idle", "fork_closes"])
-def test_fork_while_held(place, tmpfs, what):
-    each(place, tmpfs, what, ["lt", "et"])
+def test_fork_while_held(place, tmpfs):
+    each(place, tmpfs, "fork_held clone_held fork_idle fork_closes", ["lt", "et"])
 
 
-@pytest.mark.parametrize("what", ["fork_shared", "fork_killed", "fork_serves"])
-def test_set_shared_before(place, tmpfs, what):
+def test_set_shared_before(place, tmpfs):
     """Whether anything is held in a set that others have as well is not said."""
-    each(place, tmpfs, what, ["lt"], assert_equal)
+    each(place, tmpfs, "fork_shared fork_killed fork_serves", ["lt"], assert_equal)
 
 
 def test_exec_while_held(place, tmpfs):

@@ -5,6 +5,7 @@ without and one with the library, at the same time, and compares; `pair` are the
 two servers. The parameter is (kind of server, kind of mount).
 """
 import os
+import shutil
 import sys
 
 import pytest
@@ -48,6 +49,20 @@ def farm():
 @pytest.fixture
 def pair(farm, request):
     return farm.pair(*request.param, prepare=prepare)
+
+
+@pytest.fixture(autouse=True)
+def left_clean(farm):
+    """One failure is enough: what a test has left must not show in the next one."""
+    yield
+    for side in (side for site in farm.sites.values() for side in site):
+        for sub in ("changing", "dav", "dav2", "dav-tmp"):
+            for name in os.listdir(os.path.join(side.backing, sub)):
+                path = os.path.join(side.root, sub, name)   # so that the kernel knows
+                if os.path.isdir(path) and not os.path.islink(path):
+                    shutil.rmtree(path)
+                else:
+                    os.unlink(path)
 
 
 def prepare(server):

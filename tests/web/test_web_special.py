@@ -66,7 +66,8 @@ TRAVERSAL = (
     "/%2e%2e%2foutside/secret.txt", "/%252e%252e/outside/secret.txt", "/.%2e/outside/secret.txt",
     "/indexed/../../outside/secret.txt", "/indexed/%2e%2e/%2e%2e/outside/secret.txt",
     "/..;/outside/secret.txt", "/..\\outside\\secret.txt", "/..%5coutside%5csecret.txt",
-    "/%c0%ae%c0%ae/outside/secret.txt", "/%00/../../outside/secret.txt", "/....//outside/secret.txt",
+    "/%c0%ae%c0%ae/outside/secret.txt", "/%00/../../outside/secret.txt",
+    "/....//outside/secret.txt",
     "/warm/..%2f..%2foutside/secret.txt", "//../outside/secret.txt", "/./../outside/secret.txt",
     "/alias/../../outside/secret.txt", "/alias/%2e%2e/%2e%2e/outside/secret.txt",
     "/alias..%2f..%2foutside/secret.txt", "/files../where.txt", "/files..%2fwhere.txt",
@@ -90,11 +91,14 @@ def test_traversal(both):
 
 
 def test_ways_to_a_file(both):
-    targets = ("/alias/where.txt", "/alias/", "/alias", "/files/where.txt", "/files", "/fileswhere.txt",
+    targets = ("/alias/where.txt", "/alias/", "/alias", "/files/where.txt", "/files",
+               "/fileswhere.txt",
                "/re/second/where.txt", "/re/deep/er/where.txt", "/rewritten/where.txt",
-               "/rewritten/warm/w03.txt", "/denied/where.txt", "/self/where.txt", "/self/warm/w05.txt",
+               "/rewritten/warm/w03.txt", "/denied/where.txt", "/self/where.txt",
+               "/self/warm/w05.txt",
                "/self/missing", "/err/missing", "/err/none.txt", "/gz/both.txt", "/gz/plain.txt",
-               "/try/name.txt", "/try/name", "/try/missing", "/try/", "/listed/", "/listed", "/listed/one.txt",
+               "/try/name.txt", "/try/name", "/try/missing", "/try/", "/listed/", "/listed",
+               "/listed/one.txt",
                "/local/quick.txt", "/local/missing", "/unasked/x", "/unasked/fifo/x", "/where.txt")
 
     def scenario(server):

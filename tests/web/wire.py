@@ -166,8 +166,3 @@ def raw(port, data, pieces=None, tls=False):
 
 def status(answer):
     return answer[1] if len(answer) == 6 else answer[0]
-
-
-def whole(data):
-    """What an answer's digest must be for these bytes."""
-    return sides.digest(data)
