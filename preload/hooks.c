@@ -7,6 +7,7 @@
 #include <linux/close_range.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -22,6 +23,12 @@ static void fa_fork_coming(void)
 {
 	fa_sets_inherited();
 	fa_drain();
+}
+
+static void fa_before_ioctl(int fd, unsigned long request)
+{
+	if (request == FIONREAD)
+		fa_recv_told(fd);
 }
 
 static void fa_before_rlimit(int resource, const struct rlimit *rl)

@@ -16,7 +16,15 @@
 		return fa_use_end(&c, op, call); \
 	} while (0)
 
-/* A read that may be of a connection. */
+/* A read that may be of a connection; a look at what is there never is put off. */
+#define RECV_FLAGS(fd, flags)             \
+	do {                              \
+		if (flags & MSG_PEEK)     \
+			fa_recv_told(fd); \
+		else                      \
+			RECV(fd);         \
+	} while (0)
+
 #define RECV(fd)                                      \
 	do {                                          \
 		if (fa_unlikely(fa_recv_touch(fd))) { \
@@ -139,31 +147,31 @@ ssize_t fa_splice(int from, off_t *offset, int to, off_t *to_offset, size_t n,
 
 ssize_t fa_recv(int fd, void *buf, size_t n, int flags)
 {
-	RECV(fd);
+	RECV_FLAGS(fd, flags);
 	return REAL(recv)(fd, buf, n, flags);
 }
 
 ssize_t fa___recv_chk(int fd, void *buf, size_t n, size_t size, int flags)
 {
-	RECV(fd);
+	RECV_FLAGS(fd, flags);
 	return REAL(__recv_chk)(fd, buf, n, size, flags);
 }
 
 ssize_t fa_recvfrom(int fd, void *buf, size_t n, int flags, void *from, socklen_t *len)
 {
-	RECV(fd);
+	RECV_FLAGS(fd, flags);
 	return REAL(recvfrom)(fd, buf, n, flags, from, len);
 }
 
 ssize_t fa___recvfrom_chk(int fd, void *buf, size_t n, size_t size, int flags, void *from,
 			  socklen_t *len)
 {
-	RECV(fd);
+	RECV_FLAGS(fd, flags);
 	return REAL(__recvfrom_chk)(fd, buf, n, size, flags, from, len);
 }
 
 ssize_t fa_recvmsg(int fd, struct msghdr *message, int flags)
 {
-	RECV(fd);
+	RECV_FLAGS(fd, flags);
 	return REAL(recvmsg)(fd, message, flags);
 }

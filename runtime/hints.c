@@ -144,8 +144,11 @@ FA_HIDDEN void fa_place_note(const char *path, uint64_t dev)
 	uint64_t key;
 	struct fa_place *p = place_of(path, &key);
 
-	if (GET(&p->key) == key && GET(&p->dev) == dev)
+	if (GET(&p->key) == key && GET(&p->dev) != dev && GET(&p->other) != dev) {
+		SET(&p->other, dev);
 		return;
+	}
+	SET(&p->other, 0);
 	SET(&p->key, key);
 	SET(&p->dev, dev);
 }

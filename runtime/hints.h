@@ -55,6 +55,8 @@ struct fa_hint {
 struct fa_place {
 	uint64_t key; /* hash of the directory's path, 0: free */
 	uint64_t dev;
+	uint64_t
+		other; /* seen once: a link in the directory leads there, or it has moved */
 };
 
 #define FA_PLACES 256U

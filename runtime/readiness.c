@@ -104,38 +104,6 @@ static void rearm(int fd, const struct fa_watch *w)
 		fa_sys_epoll_ctl((int)w->set - 1, EPOLL_CTL_MOD, fd, &ev);
 }
 
-FA_HIDDEN void fa_registered(int set, int op, int fd, const struct epoll_event *ev)
-{
-	struct fa_thread *t = fa_thread_of(fa_enter());
-	struct fa_watch *w = fa_watch_of(fd);
-
-	if (!w || (!t && (!fa_self || fa_self->word != FA_T_BUSY)))
-		return;
-	if (op == EPOLL_CTL_DEL) {
-		fa_forget_watch(fd);
-		return;
-	}
-	if (op == EPOLL_CTL_ADD && w->set != (uint32_t)set + 1) {
-		uint8_t multi = w->set ? FA_WATCH_MULTI : 0;
-		uint32_t born = w->born;
-
-		fa_forget_watch(fd);
-		w->flags = multi;
-		w->born = born;
-	} else if (op == EPOLL_CTL_ADD) {
-		/* The old registration went with a close that nobody saw. */
-		fa_forget_watch(fd);
-	}
-	if (ev->events & EPOLLEXCLUSIVE)
-		w->flags |= FA_WATCH_PLAIN; /* it cannot be set anew */
-	w->set = (uint32_t)set + 1;
-	w->events = ev->events;
-	w->data = ev->data.u64;
-	put(set, w->data, fd);
-	if (w->held && masked(w) != w->events)
-		rearm(fd, w);
-}
-
 /* ---- holding ---- */
 
 /* Takes the i-th out of the list. */
@@ -145,23 +113,6 @@ static void unlist(struct fa_thread *t, unsigned i)
 
 	t->held[i] = last;
 	fa_watches[last].at = (uint16_t)i;
-}
-
-FA_HIDDEN void fa_forget_watch_slow(int fd)
-{
-	struct fa_watch *w = fa_watch_of(fd);
-	struct fa_thread *t = fa_thread_of(fa_self);
-
-	/* The child of a vfork closes descriptors of its own, but this memory is not its.
-	 */
-	if (!w || fa_on_loan())
-		return;
-	/* Below a signal handler the list is left alone: whoever goes through it checks. */
-	if (w->held && t && t->h.word == FA_T_READY && w->at < t->h.held &&
-	    t->held[w->at] == fd)
-		unlist(t, w->at);
-	/* In both sets it was never held; the other one's registration lives on. */
-	__builtin_memset(w, 0, sizeof(*w));
 }
 
 FA_HIDDEN bool fa_readiness_hold(struct fa_thread *t, int fd, unsigned held)
@@ -207,6 +158,70 @@ static void release_at(struct fa_thread *t, unsigned i)
 		unlist(t, i);
 }
 
+/* Forgets it without a word to the kernel. */
+static void clear(struct fa_thread *t, int fd)
+{
+	struct fa_watch *w = &fa_watches[fd];
+
+	/* Below a signal handler the list keeps it: whoever goes through it checks. */
+	if (w->held && t && t->h.word == FA_T_READY && w->at < t->h.held &&
+	    t->held[w->at] == fd)
+		unlist(t, w->at);
+	__builtin_memset(w, 0, sizeof(*w));
+}
+
+FA_HIDDEN void fa_forget_watch_slow(int fd)
+{
+	struct fa_watch *w = fa_watch_of(fd);
+	struct fa_thread *t = fa_thread_of(fa_self);
+
+	/* The child of a vfork closes descriptors of its own, but this memory is not its.
+	 */
+	if (!w || fa_on_loan())
+		return;
+	/* A duplicate may keep the registration, or the set, alive. */
+	if (t && t->h.held && fa_busy(t)) {
+		fa_readiness_release(t, fd, FA_HELD_IN | FA_HELD_OUT);
+		for (unsigned i = t->h.held; w->born && i-- > 0;)
+			if (fa_watches[t->held[i]].set == (uint32_t)fd + 1)
+				release_at(t, i);
+		fa_ready(t);
+	}
+	clear(t, fd);
+}
+
+FA_HIDDEN void fa_registered(int set, int op, int fd, const struct epoll_event *ev)
+{
+	struct fa_thread *t = fa_thread_of(fa_enter());
+	struct fa_watch *w = fa_watch_of(fd);
+
+	if (!w || (!t && (!fa_self || fa_self->word != FA_T_BUSY)))
+		return;
+	if (op != EPOLL_CTL_MOD) {
+		/* In both sets it is held in neither; one of the same set went unseen. */
+		uint8_t multi = op == EPOLL_CTL_ADD && w->set && w->set != (uint32_t)set + 1
+					? FA_WATCH_MULTI
+					: 0;
+		uint32_t born = w->born;
+
+		if (multi && t)
+			fa_readiness_release(t, fd, FA_HELD_IN | FA_HELD_OUT);
+		clear(t, fd);
+		w->flags = multi;
+		w->born = born;
+	}
+	if (op == EPOLL_CTL_DEL)
+		return;
+	if (ev->events & EPOLLEXCLUSIVE)
+		w->flags |= FA_WATCH_PLAIN; /* it cannot be set anew */
+	w->set = (uint32_t)set + 1;
+	w->events = ev->events;
+	w->data = ev->data.u64;
+	put(set, w->data, fd);
+	if (w->held && masked(w) != w->events)
+		rearm(fd, w);
+}
+
 FA_HIDDEN void fa_readiness_release_all(struct fa_thread *t)
 {
 	while (t->h.held)
@@ -228,6 +243,9 @@ FA_HIDDEN uint32_t fa_readiness_filter(struct fa_thread *t, int fd, uint32_t eve
 {
 	struct fa_watch *w = &fa_watches[fd];
 
+	/* Who is told that a connection is over must not be put off any more. */
+	if (events & (EPOLLERR | EPOLLHUP))
+		w->flags |= FA_WATCH_PLAIN;
 	if (w->held && events & (EPOLLERR | EPOLLHUP)) {
 		bool whole = masked(w) == w->events;
 
@@ -258,8 +276,11 @@ FA_HIDDEN uint32_t fa_readiness_filter(struct fa_thread *t, int fd, uint32_t eve
  */
 static bool put_off(struct fa_thread *t, int fd, struct fa_watch *w)
 {
-	if (w->held & FA_HELD_IN)
-		return true;
+	if (w->held & FA_HELD_IN) {
+		/* Who only tries again and never waits gets there as well. */
+		fa_readiness_turn(t);
+		return w->held & FA_HELD_IN;
+	}
 	if (!fa_ahead(t, fd, w))
 		return false;
 	if (!fa_readiness_hold(t, fd, FA_HELD_IN)) {
@@ -269,6 +290,14 @@ static bool put_off(struct fa_thread *t, int fd, struct fa_watch *w)
 	if (t->ring.prepared)
 		fa_ring_submit(t);
 	return true;
+}
+
+FA_HIDDEN void fa_recv_told(int fd)
+{
+	struct fa_watch *w = fa_watch_of(fd);
+
+	if (w && w->set | w->flags && !fa_on_loan())
+		w->flags |= FA_WATCH_TOLD;
 }
 
 FA_HIDDEN bool fa_recv_touch_slow(int fd)
@@ -405,6 +434,12 @@ FA_HIDDEN int fa_readiness_wait(struct fa_thread *t, struct pollfd *p, unsigned 
 	/* A handler that comes now finds the runtime as if the program were waiting. */
 	fa_ready(t);
 	r = fa_sys_ppoll(p, n, left < 0 ? NULL : &ts, mask);
+	if (r == -EINVAL && wake >= 0) {
+		/* One more than RLIMIT_NOFILE: look again in a moment. */
+		ts = (struct __kernel_timespec){ 0, TURN_NS };
+		wake = -1;
+		r = fa_sys_ppoll(p, n - 1, &ts, mask);
+	}
 	if (!fa_busy(t))
 		return r < 0 ? r : -EINTR;
 	if (r > 0 && wake >= 0 && p[n - 1].revents)

@@ -124,7 +124,7 @@ FA_HIDDEN int fa_ring_need(struct fa_thread *t)
 	char *memory;
 	int e;
 
-	if (t->epoch != fa_epoch) {
+	if (t->epoch != fa_epoch || t->ring.broken) {
 		fa_thread_drop(t);
 		t->epoch = fa_epoch;
 	}
@@ -225,6 +225,8 @@ FA_HIDDEN int fa_ring_submit(struct fa_thread *t)
 		__atomic_store_n(r->sq_tail, __atomic_load_n(r->sq_head, __ATOMIC_ACQUIRE),
 				 __ATOMIC_RELEASE);
 		fa_fallback(t, FA_F_refused);
+		/* What was not taken will never end: whoever counts on it must not wait. */
+		r->broken = true;
 	}
 	if (got <= 0)
 		return got < 0 ? got : -EAGAIN;

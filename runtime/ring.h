@@ -50,6 +50,7 @@ struct fa_ring {
 	int result;	/* of the last operation that ran inline */
 	bool cancelled; /* the last close waited for never ran */
 	bool wakes;	/* an eventfd at each completion */
+	bool broken;	/* an entry was lost: give it up */
 	bool refused;	/* do not try again under these privileges */
 };
 

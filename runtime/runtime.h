@@ -384,6 +384,9 @@ void fa_sets_inherited(void) FA_HIDDEN;
 /* A connection is read while its event is held, or before any was reported. */
 bool fa_recv_touch_slow(int fd) FA_HIDDEN;
 
+/* The program has learned by other means that a connection has something to read. */
+void fa_recv_told(int fd) FA_HIDDEN;
+
 /* Before a read of a connection. True: answer EAGAIN, an event will follow. */
 static inline bool fa_recv_touch(int fd)
 {

@@ -21,81 +21,135 @@ static bool may_put_off(struct fa_thread *t, int to)
 	const struct fa_watch *w = fa_watch_of(to);
 
 	return w && (w->set || w->flags & FA_WATCH_POLLED) &&
-	       !(w->flags & FA_WATCH_MULTI) && !fa_other_locks &&
+	       !(w->flags & (FA_WATCH_MULTI | FA_WATCH_PLAIN)) && !fa_other_locks &&
 	       fa_sys_fcntl(to, F_GETFL, 0) & O_NONBLOCK && fa_readiness_able(t) &&
 	       fa_ring_scratch(t);
+}
+
+static bool in_use(const struct fa_stream *s)
+{
+	return s->pending || s->order;
 }
 
 static struct fa_stream *take(struct fa_thread *t)
 {
 	for (unsigned i = 0; i < FA_STREAMS; i++)
-		if (!t->stream[i].pending)
+		if (!in_use(&t->stream[i]))
 			return &t->stream[i];
 	return NULL;
 }
 
-/* Starts the next window. False: nothing was started. */
-static bool start(struct fa_thread *t, struct fa_fd *f, int from, int to, uint64_t size)
+/* The descriptor, unless it is another file's by now. */
+static struct fa_fd *reader_of(const struct fa_thread *t, const struct fa_stream *s)
 {
-	struct fa_stream *s = take(t);
-	uint64_t at = f->resident_to;
+	struct fa_fd *f = fa_fd_slot(s->from);
 
-	if (!s)
-		return false;
-	s->from = from;
-	s->to = to;
+	return f && f->flags && f->stream == s - t->stream + 1 ? f : NULL;
+}
+
+/* Its reads, prepared only. False: there was room for none. */
+static bool submit(struct fa_thread *t, struct fa_stream *s, bool local)
+{
+	s->order = 0;
 	s->failed = false;
-	for (unsigned i = 0; i < f->window_steps && at < size; i++) {
+	for (uint64_t at = s->at; at < s->end; at += FA_STREAM_STEP) {
 		struct io_uring_sqe *sqe = fa_ring_entry(t);
-		uint64_t len = size - at < FA_STREAM_STEP ? size - at : FA_STREAM_STEP;
+		uint64_t len = s->end - at < FA_STREAM_STEP ? s->end - at : FA_STREAM_STEP;
 
-		if (!sqe)
+		if (!sqe) {
+			s->end = at;
 			break;
-		io_uring_prep_read(sqe, from, t->ring.scratch, (unsigned)len, at);
+		}
+		io_uring_prep_read(sqe, s->from, t->ring.scratch, (unsigned)len, at);
 		/* Where reading blocks a worker reads; elsewhere the pages' arrival ends
-		 * it.
-		 */
-		if (!fa_device_local(f->dev))
+		 * it. */
+		if (!local)
 			sqe->flags |= IOSQE_ASYNC;
 		sqe->user_data = FA_TAG_STREAM | (uint64_t)(s - t->stream);
 		s->pending++;
-		at += len;
 	}
-	if (!s->pending)
-		return false;
-	s->end = at;
+	t->streaming += s->pending > 0;
+	return s->pending;
+}
+
+/* Starts the next window, or has it wait for its turn. */
+static void start(struct fa_thread *t, struct fa_fd *f, int from, int to, uint64_t size)
+{
+	uint64_t end = f->resident_to + (uint64_t)f->window_steps * FA_STREAM_STEP;
+	struct fa_stream *s = take(t);
+
+	if (!s)
+		return;
+	s->from = from;
+	s->to = to;
+	s->at = f->resident_to;
+	s->end = end < size ? end : size;
 	f->stream = (uint16_t)(s - t->stream + 1);
-	if (fa_ring_submit(t) <= 0) {
-		s->pending = 0;
+	if (t->streaming >= FA_STREAMS_FLIGHT) {
+		s->order = ++t->stream_order;
+	} else if (!submit(t, s, fa_device_local(f->dev))) {
 		f->stream = 0;
-		return false;
+		return;
 	}
 	t->h.n[FA_N_created]++;
+	if (t->ring.prepared)
+		fa_ring_submit(t);
 	fa_ring_reap(t);
-	return true;
+}
+
+static struct fa_stream *longest_waiting(struct fa_thread *t)
+{
+	struct fa_stream *first = NULL;
+
+	for (unsigned i = 0; i < FA_STREAMS; i++) {
+		struct fa_stream *s = &t->stream[i];
+
+		if (s->order && (!first || (int32_t)(s->order - first->order) < 0))
+			first = s;
+	}
+	return first;
+}
+
+static void start_next(struct fa_thread *t)
+{
+	while (t->streaming < FA_STREAMS_FLIGHT) {
+		struct fa_stream *s = longest_waiting(t);
+		struct fa_fd *f = s ? reader_of(t, s) : NULL;
+
+		if (!s || (f && submit(t, s, fa_device_local(f->dev))))
+			return;
+		/* Closed meanwhile, or no room: whoever waits for it finds out itself. */
+		s->order = 0;
+		if (f)
+			f->stream = 0;
+		fa_readiness_release(t, s->to, FA_HELD_OUT);
+	}
 }
 
 FA_HIDDEN void fa_stream_completed(struct fa_thread *t, unsigned index, int result)
 {
 	struct fa_stream *s = &t->stream[index % FA_STREAMS];
-	struct fa_fd *f = fa_fd_slot(s->from);
+	struct fa_fd *f;
 
 	s->failed = s->failed || result <= 0;
 	if (!s->pending || --s->pending)
 		return;
-	/* The descriptor may be another file's by now. */
-	if (f && f->flags && f->stream == index + 1) {
+	t->streaming--;
+	f = reader_of(t, s);
+	if (f) {
 		f->stream = 0;
 		if (!s->failed)
 			f->resident_to = s->end;
 	}
 	fa_readiness_release(t, s->to, FA_HELD_OUT);
+	start_next(t);
 }
 
 FA_HIDDEN void fa_stream_reset(struct fa_thread *t)
 {
 	for (unsigned i = 0; i < FA_STREAMS; i++)
-		t->stream[i].pending = 0;
+		t->stream[i] = (struct fa_stream){ 0 };
+	t->streaming = 0;
 }
 
 static bool position(struct fa_call *c, const off_t *offset, uint64_t *at)
@@ -115,7 +169,7 @@ static struct fa_stream *under_way(struct fa_thread *t, struct fa_fd *f)
 {
 	struct fa_stream *s = f->stream ? &t->stream[f->stream - 1] : NULL;
 
-	if (s && !s->pending) {
+	if (s && !in_use(s)) {
 		f->stream = 0; /* it went with its ring */
 		s = NULL;
 	}

@@ -15,15 +15,22 @@
 
 struct fa_thread;
 
-#define FA_STREAMS 128U
+#define FA_STREAMS 512U
 #define FA_STREAM_STEP (128U << 10) /* bytes a read */
 #define FA_STREAM_STEPS 4U	    /* reads a window at most */
 
-/* A window on its way. */
+/*
+ * Windows on their way at a time. More would not be faster, but make many sockets
+ * writable at once, and whoever else waits for the event loop wait for all of them.
+ */
+#define FA_STREAMS_FLIGHT 16U
+
+/* A window on its way, or waiting for its turn. */
 struct fa_stream {
 	int from, to;
-	uint64_t end;	 /* of the window */
-	uint8_t pending; /* reads still to end; 0: the entry is free */
+	uint64_t at, end;
+	uint32_t order;	 /* of waiting; 0: it does not */
+	uint8_t pending; /* reads still to end; 0, and no order: the entry is free */
 	bool failed;
 };
 

@@ -24,7 +24,7 @@ LATE_US, SOON_US = 120000, 40000
 BIG = 8 << 20
 AT_ONCE = 8     # comparisons, of two processes each
 TRIES = 3
-LIMIT_S = 15
+LIMIT_S = 30
 
 # How connections may be registered and waited for.
 EDGE = "et both rdhup ptr"

@@ -52,8 +52,8 @@ void fake_reset(void);
 /* ---- a ring: the runtime's own memory, with this file as the kernel ---- */
 
 #define FAKE_OPS 64
-#define FAKE_SLOTS 16
-#define FAKE_LOG 128
+#define FAKE_SLOTS FA_CHAINS
+#define FAKE_LOG 1024
 
 /* What an operation answers, where it is not a result given by the test. */
 #define FAKE_RUN 1000000     /* do it, at once */
@@ -65,6 +65,7 @@ struct fake_ring {
 	struct io_uring_cqe *cqes;
 	struct io_uring_sqe *sqes;
 	int slot[FAKE_SLOTS]; /* direct descriptors */
+	int eventfd;	      /* written for each completion, -1: none */
 
 	/* for the test to set */
 	int result[FAKE_OPS];	 /* per operation */
@@ -88,6 +89,12 @@ void fake_ring_use(void);
 
 /* A worker has ended an operation. */
 void fake_ring_complete(uint64_t user_data, int result);
+
+/* A worker runs one that was taken and left pending: its result. */
+int fake_ring_run(const struct io_uring_sqe *sqe);
+
+/* The nth entry of this operation that was taken, 0 is the first. */
+const struct io_uring_sqe *fake_ring_nth(unsigned op, unsigned nth);
 
 /* How many entries of this operation were taken; *last is the last of them. */
 unsigned fake_ring_took(unsigned op, const struct io_uring_sqe **last);

@@ -71,13 +71,24 @@ static long on_register(long index, long op, long arg, long n, long e, long f)
 		return fake_ring.registers[bare];
 	if (bare == IORING_REGISTER_PROBE)
 		probe->last_op = (uint8_t)fake_ring.last_op;
+	if (bare == IORING_REGISTER_EVENTFD)
+		fake_ring.eventfd = *(const int *)arg;
 	if (bare == IORING_UNREGISTER_RING_FDS) {
 		fake_ring.made = false;
+		fake_ring.eventfd = -1;
 		for (unsigned i = 0; i < FAKE_SLOTS; i++)
 			clear_slot(i);
 		return 1;
 	}
 	return 0;
+}
+
+static void wake(void)
+{
+	uint64_t one = 1;
+
+	if (fake_ring.eventfd >= 0)
+		fake_kernel(SYS_write, fake_ring.eventfd, (long)&one, sizeof(one), 0, 0, 0);
 }
 
 static void post(uint64_t user_data, int result)
@@ -89,6 +100,7 @@ static void post(uint64_t user_data, int result)
 	cqe->res = result;
 	cqe->flags = 0;
 	__atomic_store_n(fake_ring.cq_tail, tail + 1, __ATOMIC_RELEASE);
+	wake();
 }
 
 void fake_ring_complete(uint64_t user_data, int result)
@@ -97,6 +109,7 @@ void fake_ring_complete(uint64_t user_data, int result)
 	deferred[deferrals].user_data = user_data;
 	deferred[deferrals++].result = result;
 	__atomic_or_fetch(fake_ring.sq_flags, IORING_SQ_TASKRUN, __ATOMIC_RELEASE);
+	wake();
 }
 
 static void run_deferred(void)
@@ -107,9 +120,9 @@ static void run_deferred(void)
 	__atomic_and_fetch(fake_ring.sq_flags, ~IORING_SQ_TASKRUN, __ATOMIC_RELEASE);
 }
 
-static long call(long nr, long a, long b, long c, long d)
+static long call(long nr, long a, long b, long c, long d, long e)
 {
-	return fake_kernel(nr, a, b, c, d, 0, 0);
+	return fake_kernel(nr, a, b, c, d, e, 0);
 }
 
 /* As the kernel would, but at once. */
@@ -121,7 +134,7 @@ static long run(const struct io_uring_sqe *s)
 	switch (s->opcode) {
 	case IORING_OP_OPENAT:
 		r = call(SYS_openat, s->fd, (long)s->addr, (int)s->open_flags | O_CLOEXEC,
-			 s->len);
+			 s->len, 0);
 		if (r < 0)
 			return r;
 		clear_slot(slot);
@@ -129,19 +142,34 @@ static long run(const struct io_uring_sqe *s)
 		fake_ring.slot[slot] = fcntl((int)r, F_DUPFD_CLOEXEC, 600);
 		close((int)r);
 		return 0;
+	case IORING_OP_STATX:
+		return call(SYS_statx, s->fd, (long)s->addr, (int)s->statx_flags, s->len,
+			    (long)s->off);
+	case IORING_OP_READ:
+		return call(SYS_pread64,
+			    s->flags & IOSQE_FIXED_FILE ? fake_ring.slot[s->fd] : s->fd,
+			    (long)s->addr, s->len, (long)s->off, 0);
 	case IORING_OP_CLOSE:
 		if (!s->file_index)
-			return call(SYS_close, s->fd, 0, 0, 0);
+			return call(SYS_close, s->fd, 0, 0, 0, 0);
 		clear_slot(slot);
 		return 0;
 	case FA_OP_FIXED_FD_INSTALL:
 		return call(SYS_fcntl, fake_ring.slot[s->fd],
 			    s->rw_flags & (int)FA_FIXED_FD_NO_CLOEXEC ? F_DUPFD
 								      : F_DUPFD_CLOEXEC,
-			    0, 0);
+			    0, 0, 0);
 	default:
 		return 0;
 	}
+}
+
+int fake_ring_run(const struct io_uring_sqe *s)
+{
+	int result = (int)run(s);
+
+	fake_ring_complete(s->user_data, result);
+	return result;
 }
 
 /* True: what is linked to it may run. */
@@ -226,6 +254,15 @@ unsigned fake_ring_took(unsigned op, const struct io_uring_sqe **last)
 	return n;
 }
 
+const struct io_uring_sqe *fake_ring_nth(unsigned op, unsigned nth)
+{
+	for (unsigned i = 0; i < fake_ring.logged; i++)
+		if (taken[i].opcode == op && !nth--)
+			return &taken[i];
+	fail_msg("operation %u was taken less often", op);
+	return NULL;
+}
+
 void fake_ring_use(void)
 {
 	memset(&fake_ring, 0, sizeof(fake_ring));
@@ -234,6 +271,7 @@ void fake_ring_use(void)
 		fake_ring.result[i] = FAKE_RUN;
 	for (unsigned i = 0; i < FAKE_SLOTS; i++)
 		fake_ring.slot[i] = -1;
+	fake_ring.eventfd = -1;
 	fake_ring.take = FA_RING_ENTRIES;
 	fake_ring.last_op = FA_OP_FIXED_FD_INSTALL;
 	fake_ring.log = taken;

@@ -193,6 +193,7 @@ def test_split_requests(both):
     assert {got[4] for got in both(scenario).values()} == {wanted}
 
 
+@pytest.mark.servers("loops")
 def test_late_requests(both):
     """The second half comes after all limits on waiting have passed; others go on."""
     text = request("/many/f034.bin")

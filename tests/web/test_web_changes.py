@@ -168,6 +168,7 @@ def check(seen):
             assert got[1] == content, seen
 
 
+@pytest.mark.servers("changes")
 def test_changed_by_others(both):
     def scenario(server):
         return all_changes(server, server.side.root)    # the kernel knows of each
