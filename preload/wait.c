@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Wrappers of the calls that wait for readiness, and of those that register for it.
+ * Wrappers of the calls that wait for readiness, and of those that register for it
+ * or bring what it is waited for on.
  */
 #include <errno.h>
 #include <poll.h>
@@ -90,6 +91,24 @@ int fa_epoll_create1(int flags)
 	if (set >= 0)
 		fa_set_made(set);
 	return set;
+}
+
+int fa_accept(int fd, void *address, socklen_t *len)
+{
+	int c = REAL(accept)(fd, address, len);
+
+	if (c >= 0 && !fa_off)
+		fa_accepted(c);
+	return c;
+}
+
+int fa_accept4(int fd, void *address, socklen_t *len, int flags)
+{
+	int c = REAL(accept4)(fd, address, len, flags);
+
+	if (c >= 0 && !fa_off)
+		fa_accepted(c);
+	return c;
 }
 
 int fa_epoll_ctl(int set, int op, int fd, struct epoll_event *event)

@@ -23,7 +23,7 @@
 #define PROBE_EVERY 16U
 #define PROBE_NS 250000000U
 
-/* Peeks without a use, after which only one connection in 16 is looked at. */
+/* Requests that no rule foretells, after which only one in 16 is looked at. */
 #define CREDIT 256U
 
 /* A hash of the local address: what is served differs by where one listens. */
@@ -108,6 +108,7 @@ static bool start(struct fa_thread *t, int fd, const struct fa_request *r)
 
 	if (!fa_requests_guess(t->requests, r, &g, 1) || !fa_chain_flags_ok(g.flags))
 		return false;
+	t->credit = CREDIT;
 	dev = fa_place_dev(g.path);
 	if ((dev && !fa_device_cold(dev)) || probe(t))
 		return false;
@@ -149,9 +150,6 @@ FA_HIDDEN void fa_ahead_opened(struct fa_thread *t, const char *path, int flags,
 {
 	if (!t->requests || path[0] != '/')
 		return;
-	if (fa_requests_opened(t->requests, path, flags, site)) {
-		t->h.n[FA_N_hits]++;
-		t->credit = CREDIT;
-	}
+	t->h.n[FA_N_hits] += fa_requests_opened(t->requests, path, flags, site);
 	t->h.n[FA_N_misses] += fa_requests_missed(t->requests);
 }

@@ -306,6 +306,8 @@ FA_HIDDEN void fa_send_end(struct fa_call *c, int to, size_t n, size_t some, int
 		}
 		fa_regime_note(c->f->dev, FA_READ, ns);
 	}
+	if (sent < (int64_t)n)
+		c->f->flags |= FA_FD_WAITED;
 	/* A full socket tells by itself when there is room; this one has room now. */
 	if (some < n && sent == (int64_t)some)
 		fa_stream_cut_short(c, to);

@@ -69,6 +69,16 @@ FA_HIDDEN void fa_set_made(int set)
 		w->born = forks + 1;
 }
 
+FA_HIDDEN void fa_accepted(int fd)
+{
+	struct fa_watch *w = fa_watch_of(fd);
+
+	if (!w || !*fa_any_cold || !fa_enter())
+		return;
+	fa_forget_watch(fd); /* somebody else's, whose close nobody saw */
+	w->flags = FA_WATCH_FRESH;
+}
+
 FA_HIDDEN void fa_exec_coming(void)
 {
 	struct fa_thread *t = fa_thread_of(fa_enter());
@@ -197,15 +207,20 @@ FA_HIDDEN void fa_registered(int set, int op, int fd, const struct epoll_event *
 
 	if (!w || (!t && (!fa_self || fa_self->word != FA_T_BUSY)))
 		return;
-	if (op != EPOLL_CTL_MOD) {
+	if (op == EPOLL_CTL_ADD && !w->set && w->flags & FA_WATCH_FRESH) {
+		w->flags &= (uint8_t)~FA_WATCH_FRESH; /* and held, maybe, before it was
+							 registered */
+	} else if (op != EPOLL_CTL_MOD) {
 		/* In both sets it is held in neither; one of the same set went unseen. */
 		uint8_t multi = op == EPOLL_CTL_ADD && w->set && w->set != (uint32_t)set + 1
 					? FA_WATCH_MULTI
 					: 0;
 		uint32_t born = w->born;
 
-		if (multi && t)
+		if (multi && t && fa_busy(t)) {
 			fa_readiness_release(t, fd, FA_HELD_IN | FA_HELD_OUT);
+			fa_ready(t);
+		}
 		clear(t, fd);
 		w->flags = multi;
 		w->born = born;

@@ -39,7 +39,8 @@ struct fa_chain;
 #define FA_WATCH_MULTI 4U /* in more than one set */
 #define FA_WATCH_CHAIN 8U /* IN is held until a chain ends */
 #define FA_WATCH_POLLED 16U
-#define FA_WATCH_TOLD 32U /* readable, and the program was told and has not read */
+#define FA_WATCH_FRESH 64U /* accepted and not registered yet */
+#define FA_WATCH_TOLD 32U  /* readable, and the program was told and has not read */
 
 /* The entry of a descriptor, or NULL. */
 static inline struct fa_watch *fa_watch_of(int fd)

@@ -99,6 +99,7 @@ struct fa_fd {
 #define FA_FD_CAPTURED (1U << 0)
 #define FA_FD_COLD (1U << 1)   /* regular, read only, and its open waited */
 #define FA_FD_WINDOW (1U << 2) /* a window was started and not yet touched */
+#define FA_FD_WAITED (1U << 3) /* a sendfile of it could not go on at once */
 
 #define FA_FDS 16384U
 
@@ -362,6 +363,9 @@ extern struct fa_watch *fa_watches FA_HIDDEN; /* FA_FDS entries, NULL while off 
 /* An epoll set was made, a descriptor was registered, changed or taken out. */
 void fa_set_made(int set) FA_HIDDEN;
 void fa_registered(int set, int op, int fd, const struct epoll_event *ev) FA_HIDDEN;
+
+/* A connection was accepted: some programs read it before they wait for it. */
+void fa_accepted(int fd) FA_HIDDEN;
 
 /* The descriptor is about to be closed or replaced. */
 void fa_forget_watch_slow(int fd) FA_HIDDEN;

@@ -187,6 +187,21 @@ static bool put_off(struct fa_thread *t, struct fa_fd *f, int to)
 	return true;
 }
 
+/*
+ * Only what could not be sent at once in any case: while it waits for room a program
+ * does things that it does not do else (nginx gives up when the client closes its
+ * half).
+ */
+static bool waits_anyhow(const struct fa_fd *f, int to, uint64_t rest)
+{
+	int buffer;
+
+	if (f->flags & FA_FD_WAITED)
+		return true;
+	buffer = fa_sys_send_buffer(to);
+	return buffer >= 0 && rest > (uint64_t)buffer;
+}
+
 static size_t send_some(struct fa_thread *t, struct fa_call *c, int to, uint64_t at,
 			size_t n)
 {
@@ -198,6 +213,8 @@ static size_t send_some(struct fa_thread *t, struct fa_call *c, int to, uint64_t
 	    0)
 		return n;
 	size = stx.stx_size;
+	if (size <= at || !waits_anyhow(f, to, size - at))
+		return n;
 	fa_ring_reap(t);
 	if (at < f->resident || at > f->resident_to) {
 		f->resident = f->resident_to = at;

@@ -180,6 +180,17 @@ static inline int fa_sys_getsockname(int fd, void *address, uint32_t *len)
 	return (int)FA_SYS(SYS_getsockname, fd, address, len, 0, 0, 0);
 }
 
+/* SO_SNDBUF in bytes, or -errno. */
+static inline int fa_sys_send_buffer(int fd)
+{
+	int bytes = 0;
+	uint32_t len = sizeof(bytes);
+	int e = (int)FA_SYS(SYS_getsockopt, fd, 1 /* SOL_SOCKET */, 7 /* SO_SNDBUF */,
+			    &bytes, &len, 0);
+
+	return e < 0 ? e : bytes;
+}
+
 static inline long fa_sys_lseek(int fd, int64_t offset, int whence)
 {
 	return FA_SYS(SYS_lseek, fd, offset, whence, 0, 0, 0);

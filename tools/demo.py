@@ -20,6 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests/support"), str(ROOT / "tests/bench")]
 
+import bench_events  # noqa: E402
+import eventload  # noqa: E402
 import harness  # noqa: E402
 import servers  # noqa: E402
 
@@ -168,15 +170,15 @@ def file_system(files, work):
 HEAD = ("server", "files/s without", "files/s with", "ratio", "waits hidden", "bytes identical")
 
 
-def show(lines, notes):
-    widths = [max(len(line[i]) for line in [HEAD] + lines) for i in range(len(HEAD))]
+def show(lines, head=HEAD):
+    widths = [max(len(line[i]) for line in [head] + lines) for i in range(len(head))]
 
     def text(line):
         return [c.ljust(w) if i == 0 else c.rjust(w)
                 for i, (c, w) in enumerate(zip(line, widths))]
 
     say()
-    say("  " + "  ".join(colour("1", c) for c in text(HEAD)))
+    say("  " + "  ".join(colour("1", c) for c in text(head)))
     say("  " + "  ".join("-" * w for w in widths))
     for line in lines:
         cells = text(line)
@@ -185,10 +187,49 @@ def show(lines, notes):
             cells[5] = colour("31;1", cells[5])
         say("  " + "  ".join(cells))
     say()
-    say(f"  Median of {ROUNDS} visits in turn, one client. 'waits hidden': results that were on")
-    say("  their way, or there, before the server asked for them (futures settled).")
-    for note in notes:
-        say("  " + note)
+
+
+# --- many clients, one event loop --------------------------------------------
+
+CLIENTS, CROWD_ROUNDS, CROWD_SECONDS = 64, 3, 1
+CROWDS = (("nginx, 1 worker", None), ("lighttpd", eventload.LIGHTTPD))
+
+
+def crowd(kinds, work):
+    """64 clients at once, every file of 16 KiB asked for once; the load client checks
+    each answer: (figures of each run) of the two sides."""
+    count = eventload.most_files() // 3
+    with contextlib.ExitStack() as stack:
+        pool = eventload.Pool(work / "files")
+        root = stack.enter_context(bench_events.slow(work / "files", work))
+        sides = eventload.start(stack, bench_events.BOTH, root, work, kinds)
+        for side in sides:
+            eventload.ask_pool(side, pool, CLIENTS, 0.5, count)
+        for _, side in eventload.rotate(sides, CROWD_ROUNDS, "demo"):
+            side.runs.append(eventload.ask_pool(side, pool, CLIENTS, CROWD_SECONDS, count))
+    return sides
+
+
+def show_crowds(notes):
+    lines = []
+    for title, kinds in CROWDS:
+        say(f"  {title} ...")
+        try:
+            with harness.tmpfs_dir() as work:
+                sides = crowd(kinds, work)
+        except harness.Missing as e:
+            notes.append(f"{title} with {CLIENTS} clients was left out: {e}.")
+            continue
+        a, b = (statistics.median(s.of("rate")) for s in sides)
+        p, q = (statistics.median(s.of("p99_ms")) for s in sides)
+        lines.append((title, f"{a:,.0f}", f"{b:,.0f}", f"{b / a:.1f} x", f"{p:,.0f}, {q:,.0f} ms",
+                      "yes"))
+    if lines:
+        show(lines, ("server", "requests/s without", "requests/s with", "ratio",
+                     "99 % answered within", "answers right"))
+        say(f"  Median of {CROWD_ROUNDS} runs in turn, {CLIENTS} clients, files of 16 KiB, every one "
+            "asked for once.")
+    return lines
 
 
 def run():
@@ -215,13 +256,16 @@ def run():
             all_same = all_same and same
             lines.append((title, f"{a:.0f}", f"{b:.0f}", f"{b / a:.2f} x",
                           f"{harness.total(stats, 'futures.settled'):,}", "yes" if same else "NO"))
-    if not lines:
+    if lines:
+        show(lines)
+        say(f"  Median of {ROUNDS} visits in turn, one client. 'waits hidden': results that were on")
+        say("  their way, or there, before the server asked for them (futures settled).\n")
+    crowds = show_crowds(notes)
+    if not lines and not crowds:
         say("Nothing could be shown:")
-        for note in notes:
-            say("  " + note)
-        return 1
-    show(lines, notes)
-    return 0 if all_same else 1
+    for note in notes:
+        say("  " + note)
+    return 0 if all_same and (lines or crowds) else 1
 
 
 def main():

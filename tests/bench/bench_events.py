@@ -131,7 +131,7 @@ def lighttpd(opts):
     name = "lighttpd, slowfs 2 ms, 64 conn."
     # lighttpd holds files open for some seconds, and slowfs then has to as well.
     return cold(opts, name, slow, 64, BOTH, lambda sides: against(name, sides, 20),
-                eventload.LIGHTTPD, most=eventload.most_files() // 3)
+                eventload.LIGHTTPD, most=eventload.most_files() // 6)
 
 
 def saturated(opts):

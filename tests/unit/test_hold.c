@@ -224,6 +224,7 @@ static void test_closed_while_held(void **state)
 	fa_forget_watch(peer);
 	list_is(1);
 	assert_int_equal(t->held[0], conn);
+	ctls = 0;
 	fa_readiness_release_all(t);
 	rearmed(conn, EPOLLIN | EPOLLET);
 }
@@ -304,21 +305,42 @@ static void test_late(void **state)
 	assert_int_equal(t->h.n[FA_N_late], 2);
 }
 
+/* What was masked is missing in the report: the next one has all of it. */
 static void test_hung_up(void **state)
 {
 	(void)state;
 	adds(conn, EPOLLIN | EPOLLOUT);
 	hold(conn, FA_HELD_IN);
 	ctls = 0;
-	assert_int_equal(filter(EPOLLIN | EPOLLHUP), EPOLLIN | EPOLLHUP);
+	assert_int_equal(filter(EPOLLHUP | EPOLLOUT), 0);
 	list_is(0);
 	rearmed(conn, EPOLLIN | EPOLLOUT);
-	/* One that is silent has just been reported. */
-	registers(set, EPOLL_CTL_MOD, conn, EPOLLIN | EPOLLET, 1);
+	assert_int_equal(filter(EPOLLIN | EPOLLHUP | EPOLLOUT),
+			 EPOLLIN | EPOLLHUP | EPOLLOUT);
+	/* From now on nothing of it is held. */
+	assert_false(fa_readiness_hold(t, conn, FA_HELD_IN));
+}
+
+/* An edge-triggered one masks nothing: this is all there is. */
+static void test_edge_triggered_hung_up(void **state)
+{
+	(void)state;
+	adds(conn, EPOLLIN | EPOLLET);
 	hold(conn, FA_HELD_IN | FA_HELD_OUT);
 	assert_int_equal(filter(EPOLLIN | EPOLLERR), EPOLLIN | EPOLLERR);
 	list_is(0);
-	not_rearmed();
+}
+
+static void test_one_shot_hung_up(void **state)
+{
+	(void)state;
+	adds(conn, EPOLLIN | EPOLLONESHOT);
+	hold(conn, FA_HELD_IN);
+	says("x");
+	assert_int_equal(reported(conn), EPOLLIN); /* as if the peer had hung up */
+	assert_int_equal(filter(EPOLLIN | EPOLLHUP), EPOLLIN | EPOLLHUP);
+	list_is(0);
+	assert_int_equal(reported(conn), 0);
 }
 
 /* The peer resets while its event is held: the program hears of it in whole. */
@@ -326,6 +348,7 @@ static void test_reset_by_the_peer(void **state)
 {
 	struct linger now = { 1, 0 };
 	struct epoll_event ev;
+	int n = 0;
 
 	(void)state;
 	adds(conn, EPOLLIN);
@@ -334,9 +357,12 @@ static void test_reset_by_the_peer(void **state)
 	assert_int_equal(reported(conn), 0);
 	setsockopt(peer, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	close(peer);
-	assert_int_equal(epoll_wait(set, &ev, 1, 5000), 1);
-	assert_int_equal(fa_readiness_filter_set(t, set, &ev, 1), 1);
-	assert_true(ev.events & EPOLLHUP);
+	for (int i = 0; i < 3 && !n; i++) {
+		assert_int_equal(epoll_wait(set, &ev, 1, 5000), 1);
+		n = fa_readiness_filter_set(t, set, &ev, 1);
+	}
+	assert_int_equal(n, 1);
+	assert_int_equal(ev.events & (EPOLLIN | EPOLLHUP), EPOLLIN | EPOLLHUP);
 	list_is(0);
 	/* The registration is what the program has made it. */
 	assert_true(reported(conn) & EPOLLIN);
@@ -431,6 +457,8 @@ int main(void)
 		EVENTS_TEST(test_forgotten_and_released_one_by_one),
 		EVENTS_TEST(test_late),
 		EVENTS_TEST(test_hung_up),
+		EVENTS_TEST(test_edge_triggered_hung_up),
+		EVENTS_TEST(test_one_shot_hung_up),
 		EVENTS_TEST(test_reset_by_the_peer),
 		EVENTS_TEST(test_threads_appear),
 		EVENTS_TEST(test_ring_given_up),

@@ -141,6 +141,7 @@ static inline void learns(void)
 {
 	for (unsigned i = 0; i < 4; i++) {
 		says(REQUEST);
+		t->suspect = true; /* runs plain */
 		assert_int_equal(fa_readiness_filter(t, conn, EPOLLIN), EPOLLIN);
 		assert_false(fa_recv_touch(conn));
 		hears();

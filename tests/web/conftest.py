@@ -23,8 +23,8 @@ NGINX = [("nginx-nolog", "cached"), ("nginx-sendfile", "uncached")]
 BODIES = NGINX + [("lighttpd-epoll", "cached")]     # these read what they refuse
 LOOPS = BODIES + [("webfs", "cached")]
 ALL = LOOPS + [("nginx-nosendfile", "cached"), ("lighttpd-poll", "cached")]
-SERVERS = {"changes": ALL[:-1], "one": NGINX[:1], "nginx": NGINX, "bodies": BODIES, "loops": LOOPS, "all": ALL,
-           "cached": [s for s in LOOPS if s[1] == "cached"],
+SERVERS = {"one": NGINX[:1], "nginx": NGINX, "bodies": BODIES, "loops": LOOPS, "all": ALL,
+           "changes": ALL[:-1], "cached": [s for s in LOOPS if s[1] == "cached"],
            "uncached": [("nginx-sendfile", "uncached"), ("webfs", "uncached")],
            "stop": ALL + [("webfs", "uncached"), ("lighttpd-select", "cached")]}
 

@@ -259,7 +259,7 @@ def test_versions_and_forms(both):
 ROOTS = {"main": "root", "b.test": "vhost", "second": "second", "alias": "deep/er"}
 
 
-@pytest.mark.servers("loops")
+@pytest.mark.servers("bodies")
 def test_roots(both):
     """One name, four files: the listener, the host and the prefix tell which."""
     def work(server, i):
@@ -273,8 +273,6 @@ def test_roots(both):
         return got
 
     def scenario(server):
-        if len(server.kind.origins) < 4:
-            pytest.skip(f"{server.kind.name} has one root only")
         return together(len(ROOTS), lambda i: work(server, i))
     for part in both(scenario):
         for name, where, _, _ in part:
