@@ -148,7 +148,7 @@ FA_HIDDEN void fa_ahead_given(struct fa_thread *t, const struct fa_chain *c)
 FA_HIDDEN void fa_ahead_opened(struct fa_thread *t, const char *path, int flags,
 			       uint64_t site)
 {
-	if (!t->requests || path[0] != '/')
+	if (!t->requests || path[0] != '/' || fa_requests_idle(t->requests))
 		return;
 	t->h.n[FA_N_hits] += fa_requests_opened(t->requests, path, flags, site);
 	t->h.n[FA_N_misses] += fa_requests_missed(t->requests);

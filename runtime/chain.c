@@ -96,6 +96,8 @@ static struct fa_chain *take(struct fa_thread *t)
 
 		if (!free)
 			continue;
+		if (i >= t->ring.slots)
+			break;
 		t->ahead->used[w] |= free & -free;
 		memset(c, 0, offsetof(struct fa_chain, stx));
 		c->conn = -1;

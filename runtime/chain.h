@@ -17,7 +17,7 @@
 
 struct fa_thread;
 
-#define FA_CHAINS 256U
+#define FA_CHAINS 1024U
 #define FA_CHAINS_STATTED 8U /* started by a stat, at a time */
 #define FA_CHAIN_PATH 256U
 #define FA_CHAIN_LIFE 1000000000U /* ns */

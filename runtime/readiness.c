@@ -81,9 +81,10 @@ FA_HIDDEN void fa_accepted(int fd)
 
 FA_HIDDEN void fa_exec_coming(void)
 {
-	struct fa_thread *t = fa_thread_of(fa_enter());
+	struct fa_thread *t = fa_thread_of(fa_self);
 
-	if (!t || !t->h.held || !fa_busy(t))
+	/* No system call: a vfork's child may have a filter that ends it for one. */
+	if (fa_off || !t || !t->h.held || !fa_busy(t))
 		return;
 	fa_readiness_release_all(t);
 	fa_ready(t);
@@ -185,8 +186,7 @@ FA_HIDDEN void fa_forget_watch_slow(int fd)
 	struct fa_watch *w = fa_watch_of(fd);
 	struct fa_thread *t = fa_thread_of(fa_self);
 
-	/* The child of a vfork closes descriptors of its own, but this memory is not its.
-	 */
+	/* A vfork's child closes descriptors of its own, but this memory is not its. */
 	if (!w || fa_on_loan())
 		return;
 	/* A duplicate may keep the registration, or the set, alive. */
@@ -208,8 +208,8 @@ FA_HIDDEN void fa_registered(int set, int op, int fd, const struct epoll_event *
 	if (!w || (!t && (!fa_self || fa_self->word != FA_T_BUSY)))
 		return;
 	if (op == EPOLL_CTL_ADD && !w->set && w->flags & FA_WATCH_FRESH) {
-		w->flags &= (uint8_t)~FA_WATCH_FRESH; /* and held, maybe, before it was
-							 registered */
+		/* It may be held already. */
+		w->flags &= (uint8_t)~FA_WATCH_FRESH;
 	} else if (op != EPOLL_CTL_MOD) {
 		/* In both sets it is held in neither; one of the same set went unseen. */
 		uint8_t multi = op == EPOLL_CTL_ADD && w->set && w->set != (uint32_t)set + 1
@@ -294,7 +294,10 @@ static bool put_off(struct fa_thread *t, int fd, struct fa_watch *w)
 	if (w->held & FA_HELD_IN) {
 		/* Who only tries again and never waits gets there as well. */
 		fa_readiness_turn(t);
-		return w->held & FA_HELD_IN;
+		if (w->held & FA_HELD_IN)
+			return true;
+		w->flags &= (uint8_t)~FA_WATCH_PASS;
+		return false;
 	}
 	if (!fa_ahead(t, fd, w))
 		return false;

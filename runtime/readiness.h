@@ -25,7 +25,7 @@ struct fa_thread;
 struct fa_chain;
 
 #define FA_HOLD_NS 100000000U /* no event is held longer */
-#define FA_HELD_MAX 512U
+#define FA_HELD_MAX 1024U
 
 #define FA_HELD_IN 1U
 #define FA_HELD_OUT 2U

@@ -88,16 +88,16 @@ static void unregister(const struct fa_ring *r)
 }
 
 /* The tables a chain needs, and a limit on what a stall can pile up. */
-static int furnish(const struct fa_ring *r)
+static int furnish(struct fa_ring *r)
 {
-	struct io_uring_rsrc_register files = { .nr = FA_CHAINS,
-						.flags = IORING_RSRC_REGISTER_SPARSE };
+	struct io_uring_rsrc_register files = { .flags = IORING_RSRC_REGISTER_SPARSE };
 	unsigned workers[2] = { FA_RING_WORKERS, FA_RING_WORKERS };
 	union {
 		struct io_uring_probe head;
 		char room[sizeof(struct io_uring_probe) +
 			  64 * sizeof(struct io_uring_probe_op)];
 	} probe;
+	struct rlimit rl;
 	long e;
 
 	memset(&probe, 0, sizeof(probe));
@@ -109,6 +109,11 @@ static int furnish(const struct fa_ring *r)
 	e = ring_register(r, IORING_REGISTER_IOWQ_MAX_WORKERS, workers, 2);
 	if (e < 0)
 		return (int)e;
+	/* The kernel gives no more than the program may have open. */
+	if (fa_sys_getrlimit(RLIMIT_NOFILE, &rl) < 0)
+		return -EMFILE;
+	r->slots = rl.rlim_cur < FA_CHAINS ? (uint32_t)rl.rlim_cur : FA_CHAINS;
+	files.nr = r->slots;
 	return (int)ring_register(r, IORING_REGISTER_FILES2, &files, sizeof(files));
 }
 

@@ -45,7 +45,9 @@ static void test_stalled_and_go_on(void **state)
 	assert_int_equal(t->ahead->stalled, 0);
 	assert_int_equal(in_state(FA_CHAIN_OPEN), FA_RING_FLIGHT + more);
 	assert_int_equal(slots_open(), FA_RING_FLIGHT + more);
-	assert_true(fa_chain_drop_all(t));
+	/* As many closes: it is not done before the last of them is. */
+	for (unsigned i = 0; i < 10 && !fa_chain_drop_all(t); i++)
+		;
 	all_gone();
 	assert_true(fa_ring_idle(t));
 }
@@ -114,14 +116,11 @@ static void test_table_full(void **state)
 /* ---- what is refused ---- */
 
 /* An entry that the kernel has not taken never ends: nothing may wait for it. */
-static void refused(int take)
+static void goes_on(void)
 {
-	uint64_t start;
+	uint64_t start = fa_sys_clock_ns();
 
-	fake_ring.take = take;
-	foresees_at(file, O_RDONLY, 0, 0);
 	fake_ring.take = FA_RING_ENTRIES;
-	start = fa_sys_clock_ns();
 	fa_drain();
 	assert_true(fa_sys_clock_ns() - start < 500000000);
 	/* And the next one runs. */
@@ -135,13 +134,21 @@ static void refused(int take)
 static void test_refused(void **state)
 {
 	(void)state;
-	refused(-EAGAIN);
+	fake_ring.take = -EAGAIN;
+	foresees_at(file, O_RDONLY, 0, 0);
+	goes_on();
 }
 
-static void test_not_taken(void **state)
+static void test_taken_in_part(void **state)
 {
+	struct fa_request r = { .len = 1, .target = "/" };
+
 	(void)state;
-	refused(0);
+	for (unsigned i = 0; i < 5; i++)
+		assert_true(fa_chain_foresee(t, file, O_RDONLY, 0, &r, -1));
+	fake_ring.take = 3;
+	fa_ring_submit(t);
+	goes_on();
 }
 
 static void test_open_refused(void **state)
@@ -152,13 +159,9 @@ static void test_open_refused(void **state)
 	fake_ring_run(fake_ring_nth(IORING_OP_STATX, 0));
 	fake_ring.take = -EAGAIN;
 	fa_chain_sweep(t);
-	fake_ring.take = FA_RING_ENTRIES;
 	assert_int_equal(took(IORING_OP_OPENAT), 0);
-	fa_drain();
 	fake_ring.result[IORING_OP_STATX] = FAKE_RUN;
-	foresees(0);
-	fa_chain_sweep(t);
-	assert_int_equal(in_state(FA_CHAIN_OPEN), 1);
+	goes_on();
 }
 
 /* No worker can be made: what would need one is not tried again. */
@@ -384,7 +387,7 @@ int main(void)
 		STAGED_TEST(test_stalled_before_its_open),
 		STAGED_TEST(test_table_full),
 		STAGED_TEST(test_refused),
-		STAGED_TEST(test_not_taken),
+		STAGED_TEST(test_taken_in_part),
 		STAGED_TEST(test_open_refused),
 		STAGED_TEST(test_statx_cancelled),
 		STAGED_TEST(test_read_fails),
