@@ -26,7 +26,7 @@ static int install(struct fa_thread *t, unsigned index, int flags)
 	sqe->fd = (int)index;
 	sqe->flags = IOSQE_FIXED_FILE;
 	sqe->rw_flags = flags & O_CLOEXEC ? 0 : (int)FA_FIXED_FD_NO_CLOEXEC;
-	sqe->user_data = FA_TAG_OTHER;
+	sqe->user_data = FA_TAG_INSTALL;
 	t->ring.result = -EAGAIN;
 	if (fa_ring_submit(t) > 0)
 		fa_ring_reap(t); /* it ran inline */
@@ -54,8 +54,8 @@ FA_HIDDEN int fa_chain_adopt(struct fa_thread *t, int dirfd, const char *path, i
 	if (c->state == FA_CHAIN_OPEN || c->state == FA_CHAIN_WARM)
 		t->found.to += c->staged ? c->window : 0;
 	if (c->state == FA_CHAIN_WARM || c->state == FA_CHAIN_LOOKING) {
-		t->found.warm = c->state == FA_CHAIN_WARM ? c->file.dev : 0;
-		c->used = t->found.warm;
+		c->used = c->state == FA_CHAIN_WARM;
+		t->found.warm = c->used && c->warms ? c->file.dev : 0;
 		t->h.n[FA_N_settled] += c->used;
 		goto out;
 	}
@@ -73,7 +73,7 @@ FA_HIDDEN int fa_chain_adopt(struct fa_thread *t, int dirfd, const char *path, i
 	fa_regime_note(c->file.dev, FA_RECHECK, fa_ns(fa_cycles() - start));
 	if (!fa_chain_opened(t, c))
 		goto out;
-	fd = install(t, (unsigned)(c - t->ahead->chain), flags);
+	fd = install(t, fa_chain_slot(t, c), flags);
 	if (fd < 0) {
 		fa_fallback(t, FA_F_failed);
 		fd = -1;

@@ -78,6 +78,11 @@ static unsigned index_of(const struct fa_thread *t, const struct fa_chain *c)
 	return (unsigned)(c - t->ahead->chain);
 }
 
+FA_HIDDEN unsigned fa_chain_slot(const struct fa_thread *t, const struct fa_chain *c)
+{
+	return FA_STREAMS_FLIGHT + index_of(t, c);
+}
+
 /* Calls `action` for every chain in use. */
 static void each(struct fa_thread *t, void (*action)(struct fa_thread *, struct fa_chain *))
 {
@@ -96,7 +101,7 @@ static struct fa_chain *take(struct fa_thread *t)
 
 		if (!free)
 			continue;
-		if (i >= t->ring.slots)
+		if (FA_STREAMS_FLIGHT + i >= t->ring.slots)
 			break;
 		t->ahead->used[w] |= free & -free;
 		memset(c, 0, offsetof(struct fa_chain, stx));
@@ -214,7 +219,7 @@ static bool close_direct(struct fa_thread *t, const struct fa_chain *c)
 
 	if (!sqe)
 		return false; /* the slot's next open replaces the file */
-	io_uring_prep_close_direct(sqe, index_of(t, c));
+	io_uring_prep_close_direct(sqe, fa_chain_slot(t, c));
 	sqe->user_data = FA_TAG_OTHER;
 	return true;
 }
@@ -226,7 +231,7 @@ FA_HIDDEN bool fa_chain_close_direct(struct fa_thread *t, struct fa_chain *c)
 
 static void prepare(struct fa_thread *t, struct fa_chain *c, struct io_uring_sqe *sqe)
 {
-	unsigned i = index_of(t, c);
+	unsigned slot = fa_chain_slot(t, c);
 
 	switch (c->state) {
 	case FA_CHAIN_LOOKING:
@@ -237,19 +242,19 @@ static void prepare(struct fa_thread *t, struct fa_chain *c, struct io_uring_sqe
 		break;
 	case FA_CHAIN_RUNNING:
 		io_uring_prep_openat_direct(sqe, c->dirfd, c->path, c->flags & ~O_CLOEXEC,
-					    0, i);
+					    0, slot);
 		if (!c->staged || !fa_device_local(c->file.dev))
 			sqe->flags |= IOSQE_ASYNC;
 		break;
 	default:
-		io_uring_prep_read(sqe, (int)i, t->ring.scratch, c->window, c->from);
+		io_uring_prep_read(sqe, (int)slot, t->ring.scratch, c->window, c->from);
 		sqe->flags |= IOSQE_FIXED_FILE;
 		if (!fa_device_local(c->file.dev))
 			sqe->flags |= IOSQE_ASYNC;
 		c->turn = t->ring.turn;
 		break;
 	}
-	sqe->user_data = FA_TAG_CHAIN | (uint64_t)c->state << 16 | i;
+	sqe->user_data = FA_TAG_CHAIN | (uint64_t)c->state << 16 | index_of(t, c);
 	c->in_flight++;
 }
 
@@ -379,7 +384,7 @@ FA_HIDDEN void fa_completed(struct fa_thread *t, uint64_t user_data, int result)
 			t->ring.cancelled = result == -ECANCELED;
 		__atomic_store_n(&t->closing, t->closing - 1, __ATOMIC_RELEASE);
 		break;
-	case FA_TAG_OTHER:
+	case FA_TAG_INSTALL:
 		t->ring.result = result;
 		break;
 	default:
@@ -492,8 +497,8 @@ FA_HIDDEN void fa_chain_start(struct fa_thread *t, int dirfd, const char *path, 
 		next = window ? fa_ring_entry(t) : NULL;
 		if (next) {
 			sqe->flags |= IOSQE_IO_LINK;
-			io_uring_prep_fadvise(next, (int)index_of(t, c), 0, FA_WINDOW_STEP,
-					      POSIX_FADV_WILLNEED);
+			io_uring_prep_fadvise(next, (int)fa_chain_slot(t, c), 0,
+					      FA_WINDOW_STEP, POSIX_FADV_WILLNEED);
 			next->flags |= IOSQE_FIXED_FILE;
 			next->user_data = FA_TAG_CHAIN | (uint64_t)FA_CHAIN_READING << 16 |
 					  index_of(t, c);

@@ -52,7 +52,8 @@ struct fa_thread {
 	struct fa_requests *requests; /* NULL until the first */
 	uint16_t held[FA_HELD_MAX];   /* descriptors, h.held of them */
 	struct fa_stream stream[FA_STREAMS];
-	unsigned streaming; /* windows on their way */
+	unsigned streaming;    /* windows on their way */
+	uint32_t stream_slots; /* bit per direct descriptor in use */
 	uint32_t stream_order;
 	uint64_t turned;       /* cycles, when held events were last looked through */
 	uint64_t probed;       /* cycles, when a request last ran plain */

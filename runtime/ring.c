@@ -112,7 +112,9 @@ static int furnish(struct fa_ring *r)
 	/* The kernel gives no more than the program may have open. */
 	if (fa_sys_getrlimit(RLIMIT_NOFILE, &rl) < 0)
 		return -EMFILE;
-	r->slots = rl.rlim_cur < FA_CHAINS ? (uint32_t)rl.rlim_cur : FA_CHAINS;
+	r->slots = FA_STREAMS_FLIGHT + FA_CHAINS;
+	if (rl.rlim_cur < r->slots)
+		r->slots = (uint32_t)rl.rlim_cur;
 	files.nr = r->slots;
 	return (int)ring_register(r, IORING_REGISTER_FILES2, &files, sizeof(files));
 }
@@ -177,6 +179,13 @@ FA_HIDDEN bool fa_ring_scratch(struct fa_thread *t)
 		fa_sys_madvise(r->scratch, FA_RING_SCRATCH, MADV_DONTFORK);
 	}
 	return true;
+}
+
+FA_HIDDEN int fa_ring_slot(struct fa_thread *t, unsigned slot, int fd)
+{
+	struct io_uring_files_update u = { .offset = slot, .fds = (uintptr_t)&fd };
+
+	return (int)ring_register(&t->ring, IORING_REGISTER_FILES_UPDATE, &u, 1);
 }
 
 FA_HIDDEN int fa_ring_wakes(struct fa_thread *t, int eventfd)

@@ -30,10 +30,11 @@ struct io_uring_sqe;
 
 /* user_data: what it was, and which one */
 #define FA_TAGS (~0xffffffffULL)
-#define FA_TAG_CHAIN (1ULL << 32)  /* + stage << 16, + index */
-#define FA_TAG_STREAM (2ULL << 32) /* + index */
-#define FA_TAG_CLOSE (3ULL << 32)  /* of a descriptor of the program, + a number */
-#define FA_TAG_OTHER (4ULL << 32)  /* result taken from `result` */
+#define FA_TAG_CHAIN (1ULL << 32)   /* + stage << 16, + index */
+#define FA_TAG_STREAM (2ULL << 32)  /* + index */
+#define FA_TAG_CLOSE (3ULL << 32)   /* of a descriptor of the program, + a number */
+#define FA_TAG_INSTALL (4ULL << 32) /* its result goes to `result` */
+#define FA_TAG_OTHER (5ULL << 32)   /* nobody waits for its result */
 
 struct fa_ring {
 	void *memory; /* NULL: no ring */
@@ -48,7 +49,7 @@ struct fa_ring {
 	void *scratch;	/* where reads go whose bytes nobody wants */
 	uint32_t slots; /* direct descriptors */
 	int index;	/* registered */
-	int result;	/* of the last operation that ran inline */
+	int result;	/* of the last hand-over of a descriptor */
 	bool cancelled; /* the last close waited for never ran */
 	bool wakes;	/* an eventfd at each completion */
 	bool broken;	/* an entry was lost: give it up */
@@ -63,6 +64,9 @@ int fa_ring_need(struct fa_thread *t) FA_HIDDEN;
 
 /* Room for reads that only bring pages in. False: no memory. */
 bool fa_ring_scratch(struct fa_thread *t) FA_HIDDEN;
+
+/* Puts a file of the program's into a direct descriptor, or (-1) takes it out. */
+int fa_ring_slot(struct fa_thread *t, unsigned slot, int fd) FA_HIDDEN;
 
 /* From now on a completion makes this eventfd readable. */
 int fa_ring_wakes(struct fa_thread *t, int eventfd) FA_HIDDEN;

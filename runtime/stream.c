@@ -47,11 +47,18 @@ static struct fa_fd *reader_of(const struct fa_thread *t, const struct fa_stream
 	return f && f->flags && f->stream == s - t->stream + 1 ? f : NULL;
 }
 
-/* Its reads, prepared only. False: there was room for none. */
+/*
+ * Its reads, prepared only. False: there was room for none. They go by a slot of
+ * the ring's: a worker looks a number up when it comes to it, and by then it may be
+ * another file's, or a connection's.
+ */
 static bool submit(struct fa_thread *t, struct fa_stream *s, bool local)
 {
 	s->order = 0;
 	s->failed = false;
+	s->slot = (uint8_t)__builtin_ctz(~t->stream_slots);
+	if (fa_ring_slot(t, s->slot, s->from) < 0)
+		return false;
 	for (uint64_t at = s->at; at < s->end; at += FA_STREAM_STEP) {
 		struct io_uring_sqe *sqe = fa_ring_entry(t);
 		uint64_t len = s->end - at < FA_STREAM_STEP ? s->end - at : FA_STREAM_STEP;
@@ -60,7 +67,8 @@ static bool submit(struct fa_thread *t, struct fa_stream *s, bool local)
 			s->end = at;
 			break;
 		}
-		io_uring_prep_read(sqe, s->from, t->ring.scratch, (unsigned)len, at);
+		io_uring_prep_read(sqe, s->slot, t->ring.scratch, (unsigned)len, at);
+		sqe->flags |= IOSQE_FIXED_FILE;
 		/* Where reading blocks a worker reads; elsewhere the pages' arrival ends
 		 * it. */
 		if (!local)
@@ -68,8 +76,13 @@ static bool submit(struct fa_thread *t, struct fa_stream *s, bool local)
 		sqe->user_data = FA_TAG_STREAM | (uint64_t)(s - t->stream);
 		s->pending++;
 	}
-	t->streaming += s->pending > 0;
-	return s->pending;
+	if (!s->pending) {
+		fa_ring_slot(t, s->slot, -1);
+		return false;
+	}
+	t->stream_slots |= 1U << s->slot;
+	t->streaming++;
+	return true;
 }
 
 /* Starts the next window, or has it wait for its turn. */
@@ -135,6 +148,8 @@ FA_HIDDEN void fa_stream_completed(struct fa_thread *t, unsigned index, int resu
 	if (!s->pending || --s->pending)
 		return;
 	t->streaming--;
+	t->stream_slots &= ~(1U << s->slot);
+	fa_ring_slot(t, s->slot, -1);
 	f = reader_of(t, s);
 	if (f) {
 		f->stream = 0;
@@ -150,6 +165,7 @@ FA_HIDDEN void fa_stream_reset(struct fa_thread *t)
 	for (unsigned i = 0; i < FA_STREAMS; i++)
 		t->stream[i] = (struct fa_stream){ 0 };
 	t->streaming = 0;
+	t->stream_slots = 0;
 }
 
 static bool position(struct fa_call *c, const off_t *offset, uint64_t *at)

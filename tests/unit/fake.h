@@ -53,7 +53,7 @@ void fake_reset(void);
 
 #define FAKE_OPS 64
 #define FAKE_SLOTS FA_CHAINS
-#define FAKE_LOG 1024
+#define FAKE_LOG 4096
 
 /* What an operation answers, where it is not a result given by the test. */
 #define FAKE_RUN 1000000     /* do it, at once */

@@ -215,6 +215,102 @@ static void test_inherited_set(void **state)
 	not_rearmed();
 }
 
+/* ---- accepted, and read before they are registered ---- */
+
+static void accepted(void)
+{
+	learns();
+	fa_accepted(conn);
+	fake_ring.result[IORING_OP_STATX] = FAKE_PENDING;
+	says(REQUEST);
+	is_put_off();
+	not_rearmed();
+}
+
+static void chain_of_it_ends(void)
+{
+	fake_ring_run(fake_ring_nth(IORING_OP_STATX, 0));
+	chains_end();
+	assert_int_equal(t->h.held, 0);
+}
+
+static void test_accepted(void **state)
+{
+	(void)state;
+	accepted();
+	adds(conn, EPOLLIN | EPOLLOUT);
+	rearmed(conn, EPOLLOUT); /* it is held already */
+	assert_int_equal(reported(conn), EPOLLOUT);
+	chain_of_it_ends();
+	rearmed(conn, EPOLLIN | EPOLLOUT);
+	assert_int_equal(filter(reported(conn)), EPOLLIN | EPOLLOUT);
+	may_read();
+}
+
+static void test_accepted_for_edges(void **state)
+{
+	(void)state;
+	accepted();
+	adds(conn, EPOLLIN | EPOLLET);
+	assert_int_equal(filter(reported(conn)), 0);
+	chain_of_it_ends();
+	assert_int_equal(filter(reported(conn)), EPOLLIN);
+	may_read();
+}
+
+/* Such a registration cannot be set anew: what it reports must not be held. */
+static void test_accepted_for_one_of_many(void **state)
+{
+	uint32_t events;
+
+	(void)state;
+	accepted();
+	registers(set, EPOLL_CTL_ADD, conn, EPOLLIN | EPOLLET | EPOLLEXCLUSIVE,
+		  (uint64_t)conn);
+	events = reported(conn);
+	events = events ? filter(events) : 0;
+	chain_of_it_ends();
+	if (!events)
+		assert_int_equal(filter(reported(conn)), EPOLLIN);
+}
+
+static void test_accepted_and_only_read(void **state)
+{
+	(void)state;
+	accepted();
+	chain_of_it_ends();
+	may_read();
+	hears();
+	/* Nothing has come, and then what is no request. */
+	may_read();
+	says("x");
+	may_read();
+}
+
+/* The number was another's, whose close nobody saw. */
+static void test_accepted_on_a_used_number(void **state)
+{
+	(void)state;
+	adds(conn, EPOLLIN | EPOLLET);
+	watch()->flags = FA_WATCH_TOLD;
+	assert_true(fa_readiness_hold(t, conn, FA_HELD_IN));
+	fa_accepted(conn);
+	assert_int_equal(t->h.held, 0);
+	assert_int_equal(watch()->set, 0);
+	ctls = 0;
+	accepted();
+}
+
+static void test_accepted_while_all_is_hot(void **state)
+{
+	(void)state;
+	unit_hot(seen.file.dev, FA_OPEN);
+	fa_accepted(conn);
+	fa_accepted(-1);
+	fa_accepted(FA_FDS);
+	assert_int_equal(watch()->flags, 0);
+}
+
 /* ---- whose chain it is ---- */
 
 /* The connection was closed, and another one got its number and asks, too. */
@@ -342,6 +438,12 @@ int main(void)
 		EVENTS_TEST(test_no_room_to_put_off),
 		EVENTS_TEST(test_while_busy),
 		EVENTS_TEST(test_inherited_set),
+		EVENTS_TEST(test_accepted),
+		EVENTS_TEST(test_accepted_for_edges),
+		EVENTS_TEST(test_accepted_for_one_of_many),
+		EVENTS_TEST(test_accepted_and_only_read),
+		EVENTS_TEST(test_accepted_on_a_used_number),
+		EVENTS_TEST(test_accepted_while_all_is_hot),
 		EVENTS_TEST(test_chain_of_an_earlier_connection),
 		EVENTS_TEST(test_closed_while_held),
 		EVENTS_TEST(test_reset_found_by_a_read),

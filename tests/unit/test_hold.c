@@ -58,20 +58,6 @@ static void test_level_triggered(void **state)
 	list_is(0);
 }
 
-static void test_one_shot(void **state)
-{
-	(void)state;
-	adds(conn, EPOLLIN | EPOLLONESHOT);
-	says("x");
-	assert_int_equal(reported(conn), EPOLLIN);
-	hold(conn, FA_HELD_IN);
-	not_rearmed();
-	assert_int_equal(reported(conn), 0);
-	fa_readiness_release(t, conn, FA_HELD_IN);
-	rearmed(conn, EPOLLIN | EPOLLONESHOT);
-	assert_int_equal(reported(conn), EPOLLIN);
-}
-
 static void test_other_names_of_the_bits(void **state)
 {
 	(void)state;
@@ -134,34 +120,6 @@ static void test_modified_while_held(void **state)
 	assert_int_equal(filter(EPOLLIN), 0);
 	fa_readiness_release(t, conn, FA_HELD_IN);
 	rearmed(conn, EPOLLIN | EPOLLET);
-}
-
-/* ---- one-shot registrations ---- */
-
-/* One report is all that it gives: nothing of it can wait. */
-static void test_one_shot_with_more(void **state)
-{
-	(void)state;
-	adds(conn, EPOLLIN | EPOLLOUT | EPOLLONESHOT);
-	hold(conn, FA_HELD_IN);
-	registers(set, EPOLL_CTL_MOD, conn, EPOLLIN | EPOLLOUT | EPOLLONESHOT, 1);
-	assert_int_equal(filter(EPOLLIN), 0);
-	assert_int_equal(filter(EPOLLIN | EPOLLOUT), EPOLLIN | EPOLLOUT);
-	/* The program has been told and has not armed it: nor may the release. */
-	fa_readiness_release_all(t);
-	not_rearmed();
-}
-
-/* Told of IN, the program sends, and only then arms it again. */
-static void test_one_shot_not_armed(void **state)
-{
-	(void)state;
-	adds(conn, EPOLLIN | EPOLLONESHOT);
-	says("x");
-	assert_int_equal(filter(reported(conn)), EPOLLIN);
-	hold(conn, FA_HELD_OUT);
-	fa_readiness_release(t, conn, FA_HELD_OUT);
-	assert_int_equal(reported(conn), 0);
 }
 
 /* ---- the list ---- */
@@ -331,18 +289,6 @@ static void test_edge_triggered_hung_up(void **state)
 	list_is(0);
 }
 
-static void test_one_shot_hung_up(void **state)
-{
-	(void)state;
-	adds(conn, EPOLLIN | EPOLLONESHOT);
-	hold(conn, FA_HELD_IN);
-	says("x");
-	assert_int_equal(reported(conn), EPOLLIN); /* as if the peer had hung up */
-	assert_int_equal(filter(EPOLLIN | EPOLLHUP), EPOLLIN | EPOLLHUP);
-	list_is(0);
-	assert_int_equal(reported(conn), 0);
-}
-
 /* The peer resets while its event is held: the program hears of it in whole. */
 static void test_reset_by_the_peer(void **state)
 {
@@ -442,14 +388,11 @@ int main(void)
 	const struct CMUnitTest hold_tests[] = {
 		EVENTS_TEST(test_edge_triggered),
 		EVENTS_TEST(test_level_triggered),
-		EVENTS_TEST(test_one_shot),
 		EVENTS_TEST(test_other_names_of_the_bits),
 		EVENTS_TEST(test_nothing_to_mask),
 		EVENTS_TEST(test_polled),
 		EVENTS_TEST(test_kernel_reports_again),
 		EVENTS_TEST(test_modified_while_held),
-		EVENTS_TEST(test_one_shot_with_more),
-		EVENTS_TEST(test_one_shot_not_armed),
 		EVENTS_TEST(test_as_many_as_there_is_room),
 		EVENTS_TEST(test_held_twice),
 		EVENTS_TEST(test_closed_while_held),
@@ -458,7 +401,6 @@ int main(void)
 		EVENTS_TEST(test_late),
 		EVENTS_TEST(test_hung_up),
 		EVENTS_TEST(test_edge_triggered_hung_up),
-		EVENTS_TEST(test_one_shot_hung_up),
 		EVENTS_TEST(test_reset_by_the_peer),
 		EVENTS_TEST(test_threads_appear),
 		EVENTS_TEST(test_ring_given_up),

@@ -215,6 +215,7 @@ static void reads(uint32_t window, uint64_t from, uint64_t at, uint32_t len)
 	int fd;
 
 	assert_true(foresees_at(file, O_RDONLY, window, from));
+	slowly();
 	fa_chain_sweep(t);
 	assert_int_equal(t->ahead->chain[0].state, FA_CHAIN_OPEN);
 	assert_int_equal(fake_ring_took(IORING_OP_READ, &sqe) - before, len > 0);

@@ -281,6 +281,7 @@ static void test_real_adopted_early(void **state)
 	for (int i = 0; i < 100; i++) {
 		struct fa_chain *c = foresees(4096);
 
+		slowly();
 		/* Past its statx, and perhaps no further. */
 		for (int k = 0; k < 500 && c->state == FA_CHAIN_LOOKING; k++)
 			fa_ring_wait(t, 10000000);
@@ -339,6 +340,7 @@ static void test_real_many(void **state)
 	for (unsigned i = 0; i < 200; i++)
 		assert_true(foresees_at(file, O_RDONLY, 4096, 0));
 	for (int i = 0; i < 500 && open_now < 200; i++) {
+		slowly();
 		fa_ring_wait(t, 10000000);
 		fa_chain_sweep(t);
 		open_now = 0;

@@ -38,6 +38,13 @@ static inline struct fa_chain *foresees(uint32_t window)
 	return &t->ahead->chain[0];
 }
 
+/* They are not so fast that nothing seems to wait. */
+static inline void slowly(void)
+{
+	for (unsigned i = 0; i < FA_CHAINS; i++)
+		t->ahead->chain[i].started = unit_ago(2000000);
+}
+
 /* All the operations of the chain stay pending until run() */
 static inline void step_by_step(void)
 {
