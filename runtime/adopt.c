@@ -73,7 +73,7 @@ FA_HIDDEN int fa_chain_adopt(struct fa_thread *t, int dirfd, const char *path, i
 	fa_regime_note(c->file.dev, FA_RECHECK, fa_ns(fa_cycles() - start));
 	if (!fa_chain_opened(t, c))
 		goto out;
-	fd = install(t, fa_chain_slot(t, c), flags);
+	fd = install(t, (unsigned)(c - t->ahead->chain), flags);
 	if (fd < 0) {
 		fa_fallback(t, FA_F_failed);
 		fd = -1;

@@ -78,11 +78,6 @@ static unsigned index_of(const struct fa_thread *t, const struct fa_chain *c)
 	return (unsigned)(c - t->ahead->chain);
 }
 
-FA_HIDDEN unsigned fa_chain_slot(const struct fa_thread *t, const struct fa_chain *c)
-{
-	return FA_STREAMS_FLIGHT + index_of(t, c);
-}
-
 /* Calls `action` for every chain in use. */
 static void each(struct fa_thread *t, void (*action)(struct fa_thread *, struct fa_chain *))
 {
@@ -101,7 +96,7 @@ static struct fa_chain *take(struct fa_thread *t)
 
 		if (!free)
 			continue;
-		if (FA_STREAMS_FLIGHT + i >= t->ring.slots)
+		if (i + FA_STREAMS_FLIGHT >= t->ring.slots)
 			break;
 		t->ahead->used[w] |= free & -free;
 		memset(c, 0, offsetof(struct fa_chain, stx));
@@ -219,7 +214,7 @@ static bool close_direct(struct fa_thread *t, const struct fa_chain *c)
 
 	if (!sqe)
 		return false; /* the slot's next open replaces the file */
-	io_uring_prep_close_direct(sqe, fa_chain_slot(t, c));
+	io_uring_prep_close_direct(sqe, index_of(t, c));
 	sqe->user_data = FA_TAG_OTHER;
 	return true;
 }
@@ -231,7 +226,7 @@ FA_HIDDEN bool fa_chain_close_direct(struct fa_thread *t, struct fa_chain *c)
 
 static void prepare(struct fa_thread *t, struct fa_chain *c, struct io_uring_sqe *sqe)
 {
-	unsigned slot = fa_chain_slot(t, c);
+	unsigned slot = index_of(t, c);
 
 	switch (c->state) {
 	case FA_CHAIN_LOOKING:
@@ -497,8 +492,8 @@ FA_HIDDEN void fa_chain_start(struct fa_thread *t, int dirfd, const char *path, 
 		next = window ? fa_ring_entry(t) : NULL;
 		if (next) {
 			sqe->flags |= IOSQE_IO_LINK;
-			io_uring_prep_fadvise(next, (int)fa_chain_slot(t, c), 0,
-					      FA_WINDOW_STEP, POSIX_FADV_WILLNEED);
+			io_uring_prep_fadvise(next, (int)index_of(t, c), 0, FA_WINDOW_STEP,
+					      POSIX_FADV_WILLNEED);
 			next->flags |= IOSQE_FIXED_FILE;
 			next->user_data = FA_TAG_CHAIN | (uint64_t)FA_CHAIN_READING << 16 |
 					  index_of(t, c);

@@ -30,7 +30,7 @@ enum fa_chain_state {
 	FA_CHAIN_LOOKING, /* statx: is it a regular file, and on which file system? */
 	FA_CHAIN_RUNNING, /* its open is on its way */
 	FA_CHAIN_READING, /* open, and its first bytes are on their way */
-	FA_CHAIN_OPEN,	  /* direct descriptor: fa_chain_slot() */
+	FA_CHAIN_OPEN,	  /* direct descriptor = its index */
 	FA_CHAIN_WARM,	  /* nothing is open; the program's own calls will not wait */
 	FA_CHAIN_FAILED
 };
@@ -109,9 +109,6 @@ struct fa_chain *fa_chain_find(struct fa_thread *t, int dirfd, const char *path,
 
 /* Waits until the chain's open has ended. True: it has a direct descriptor. */
 bool fa_chain_opened(struct fa_thread *t, struct fa_chain *c) FA_HIDDEN;
-
-/* The number of the chain's direct descriptor. */
-unsigned fa_chain_slot(const struct fa_thread *t, const struct fa_chain *c) FA_HIDDEN;
 
 /* Closes the chain's direct descriptor. False: not now. */
 bool fa_chain_close_direct(struct fa_thread *t, struct fa_chain *c) FA_HIDDEN;

@@ -51,6 +51,11 @@ static void put(int set, uint64_t data, int fd)
 	for (uint32_t i = first, n = 0; n < PROBES; i++, n++) {
 		const struct fa_watch *w = &fa_watches[place[i % PLACES]];
 
+		if (place[i % PLACES] != fd && is(w, set, data)) {
+			/* Two that cannot be told apart: neither is held. */
+			fa_watches[place[i % PLACES]].flags |= FA_WATCH_MULTI;
+			fa_watches[fd].flags |= FA_WATCH_MULTI;
+		}
 		if (place[i % PLACES] == fd || !w->set || is(w, set, data)) {
 			at = i;
 			break;
@@ -111,7 +116,8 @@ static void rearm(int fd, const struct fa_watch *w)
 {
 	struct epoll_event ev = { .events = masked(w), .data.u64 = w->data };
 
-	if (w->set)
+	/* A one-shot that the program has been told of is the program's to arm. */
+	if (w->set && (!(w->events & EPOLLONESHOT) || w->flags & FA_WATCH_OWED))
 		fa_sys_epoll_ctl((int)w->set - 1, EPOLL_CTL_MOD, fd, &ev);
 }
 
@@ -232,6 +238,7 @@ FA_HIDDEN void fa_registered(int set, int op, int fd, const struct epoll_event *
 	w->set = (uint32_t)set + 1;
 	w->events = ev->events;
 	w->data = ev->data.u64;
+	w->flags &= (uint8_t)~FA_WATCH_OWED;
 	put(set, w->data, fd);
 	if (w->held && masked(w) != w->events)
 		rearm(fd, w);
@@ -257,6 +264,7 @@ FA_HIDDEN void fa_readiness_chain_ended(struct fa_thread *t, struct fa_chain *c,
 FA_HIDDEN uint32_t fa_readiness_filter(struct fa_thread *t, int fd, uint32_t events)
 {
 	struct fa_watch *w = &fa_watches[fd];
+	uint32_t told;
 
 	/* Who is told that a connection is over must not be put off any more. */
 	if (events & (EPOLLERR | EPOLLHUP))
@@ -279,10 +287,14 @@ FA_HIDDEN uint32_t fa_readiness_filter(struct fa_thread *t, int fd, uint32_t eve
 	}
 	if (events & EPOLLIN && !(w->held & FA_HELD_IN))
 		w->flags |= FA_WATCH_TOLD;
-	/* One report is all that a one-shot registration gives. */
-	if (w->events & EPOLLONESHOT && events & ~fa_held_bits(w))
-		return events;
-	return events & ~fa_held_bits(w);
+	told = events & ~fa_held_bits(w);
+	if (!(w->events & EPOLLONESHOT))
+		return told;
+	/* One report is all that it gives: it is kept in whole, or told in whole. */
+	w->flags = (uint8_t)(told ? w->flags & ~FA_WATCH_OWED : w->flags | FA_WATCH_OWED);
+	if (told)
+		fa_readiness_release(t, fd, FA_HELD_IN | FA_HELD_OUT);
+	return told ? events : 0;
 }
 
 /*

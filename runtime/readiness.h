@@ -39,6 +39,7 @@ struct fa_chain;
 #define FA_WATCH_MULTI 4U /* in more than one set */
 #define FA_WATCH_CHAIN 8U /* IN is held until a chain ends */
 #define FA_WATCH_POLLED 16U
+#define FA_WATCH_OWED 128U /* one-shot: its report was kept, and it is disarmed */
 #define FA_WATCH_FRESH 64U /* accepted and not registered yet */
 #define FA_WATCH_TOLD 32U  /* readable, and the program was told and has not read */
 

@@ -47,6 +47,11 @@ static struct fa_fd *reader_of(const struct fa_thread *t, const struct fa_stream
 	return f && f->flags && f->stream == s - t->stream + 1 ? f : NULL;
 }
 
+static unsigned direct(const struct fa_thread *t, const struct fa_stream *s)
+{
+	return t->ring.slots - 1 - s->slot;
+}
+
 /*
  * Its reads, prepared only. False: there was room for none. They go by a slot of
  * the ring's: a worker looks a number up when it comes to it, and by then it may be
@@ -57,7 +62,7 @@ static bool submit(struct fa_thread *t, struct fa_stream *s, bool local)
 	s->order = 0;
 	s->failed = false;
 	s->slot = (uint8_t)__builtin_ctz(~t->stream_slots);
-	if (fa_ring_slot(t, s->slot, s->from) < 0)
+	if (t->ring.slots < FA_STREAMS_FLIGHT || fa_ring_slot(t, direct(t, s), s->from) < 0)
 		return false;
 	for (uint64_t at = s->at; at < s->end; at += FA_STREAM_STEP) {
 		struct io_uring_sqe *sqe = fa_ring_entry(t);
@@ -67,7 +72,8 @@ static bool submit(struct fa_thread *t, struct fa_stream *s, bool local)
 			s->end = at;
 			break;
 		}
-		io_uring_prep_read(sqe, s->slot, t->ring.scratch, (unsigned)len, at);
+		io_uring_prep_read(sqe, (int)direct(t, s), t->ring.scratch, (unsigned)len,
+				   at);
 		sqe->flags |= IOSQE_FIXED_FILE;
 		/* Where reading blocks a worker reads; elsewhere the pages' arrival ends
 		 * it. */
@@ -77,7 +83,7 @@ static bool submit(struct fa_thread *t, struct fa_stream *s, bool local)
 		s->pending++;
 	}
 	if (!s->pending) {
-		fa_ring_slot(t, s->slot, -1);
+		fa_ring_slot(t, direct(t, s), -1);
 		return false;
 	}
 	t->stream_slots |= 1U << s->slot;
@@ -149,7 +155,7 @@ FA_HIDDEN void fa_stream_completed(struct fa_thread *t, unsigned index, int resu
 		return;
 	t->streaming--;
 	t->stream_slots &= ~(1U << s->slot);
-	fa_ring_slot(t, s->slot, -1);
+	fa_ring_slot(t, direct(t, s), -1);
 	f = reader_of(t, s);
 	if (f) {
 		f->stream = 0;

@@ -23,7 +23,7 @@ struct fa_thread;
  * Windows on their way at a time. More would not be faster, but make many sockets
  * writable at once, and whoever else waits for the event loop wait for all of them.
  */
-#define FA_STREAMS_FLIGHT 16U /* the first direct descriptors are theirs */
+#define FA_STREAMS_FLIGHT 16U /* the last direct descriptors are theirs */
 
 /* A window on its way, or waiting for its turn. */
 struct fa_stream {
@@ -31,7 +31,7 @@ struct fa_stream {
 	uint64_t at, end;
 	uint32_t order;	 /* of waiting; 0: it does not */
 	uint8_t pending; /* reads still to end; 0, and no order: the entry is free */
-	uint8_t slot;	 /* of the ring's, that its reads go by */
+	uint8_t slot;	 /* of FA_STREAMS_FLIGHT, that its reads go by */
 	bool failed;
 };
 
