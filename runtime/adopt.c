@@ -53,7 +53,9 @@ FA_HIDDEN int fa_chain_adopt(struct fa_thread *t, int dirfd, const char *path, i
 	t->found.to = c->from;
 	if (c->state == FA_CHAIN_OPEN || c->state == FA_CHAIN_WARM)
 		t->found.to += c->staged ? c->window : 0;
-	if (c->state == FA_CHAIN_WARM || c->state == FA_CHAIN_LOOKING) {
+	if (c->state >= FA_CHAIN_WARM || c->state == FA_CHAIN_LOOKING) {
+		if (c->state == FA_CHAIN_FAILED)
+			fa_fallback(t, FA_F_failed);
 		c->used = c->state == FA_CHAIN_WARM;
 		t->found.warm = c->used && c->warms ? c->file.dev : 0;
 		t->h.n[FA_N_settled] += c->used;

@@ -3,7 +3,6 @@
  * Lookahead by request: from the bytes that wait in a connection to the chains of
  * the files that they will make the program open.
  */
-#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -68,13 +67,16 @@ static bool peek(struct fa_thread *t, int fd, struct fa_watch *w, struct fa_requ
 			return false;
 		}
 	}
+	/* Only where there is something: an error is told once, and it is the program's. */
+	n = fa_sys_readable(fd);
+	if (n < 0)
+		w->flags |= FA_WATCH_PLAIN; /* it listens, or is something else */
+	if (n <= 0)
+		return false;
 	t->h.n[FA_N_peeks]++;
 	n = fa_sys_peek(fd, bytes, sizeof(bytes));
-	if (n <= 0) {
-		if (n == -ENOTCONN || n == -ENOTSOCK || n == -EOPNOTSUPP)
-			w->flags |= FA_WATCH_PLAIN; /* it listens, or is something else */
+	if (n <= 0)
 		return false;
-	}
 	if (!fa_request_parse(bytes, (size_t)n, r)) {
 		if (++w->odd == ODD)
 			w->flags |= FA_WATCH_PLAIN;

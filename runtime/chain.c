@@ -140,6 +140,13 @@ static void let_go(struct fa_thread *t, struct fa_chain *c)
 		fa_readiness_chain_ended(t, c, conn);
 }
 
+FA_HIDDEN void fa_chain_detach(struct fa_thread *t, int conn)
+{
+	for (unsigned i = 0; t->ahead && i < FA_CHAINS; i++)
+		if (t->ahead->used[i / 64] >> i % 64 & 1 && t->ahead->chain[i].conn == conn)
+			t->ahead->chain[i].conn = -1;
+}
+
 FA_HIDDEN void fa_chain_drop(struct fa_thread *t, struct fa_chain *c)
 {
 	if (c->state == FA_CHAIN_FREE || c->dropped)
@@ -242,7 +249,7 @@ static void prepare(struct fa_thread *t, struct fa_chain *c, struct io_uring_sqe
 			sqe->flags |= IOSQE_ASYNC;
 		break;
 	default:
-		io_uring_prep_read(sqe, (int)slot, t->ring.scratch, c->window, c->from);
+		io_uring_prep_read(sqe, (int)slot, t->scratch, c->window, c->from);
 		sqe->flags |= IOSQE_FIXED_FILE;
 		if (!fa_device_local(c->file.dev))
 			sqe->flags |= IOSQE_ASYNC;
@@ -355,6 +362,8 @@ static void chain_completed(struct fa_thread *t, uint64_t user_data, int result)
 		opened(t, c, result);
 		break;
 	case FA_CHAIN_READING:
+		if (result < 0 && c->staged)
+			c->window = 0;		  /* not known to be there */
 		if (c->state == FA_CHAIN_READING) /* and not adopted meanwhile */
 			ends(t, c, FA_CHAIN_OPEN, c->turn == t->ring.turn);
 		break;
@@ -394,8 +403,8 @@ static void sweep_one(struct fa_thread *t, struct fa_chain *c)
 	expire(t, c);
 	if (!c->dropped || c->in_flight)
 		return;
-	if (c->state == FA_CHAIN_OPEN)
-		close_direct(t, c);
+	if (c->state == FA_CHAIN_OPEN && t->ring.memory && !close_direct(t, c))
+		return; /* no room now */
 	give_back(t, c);
 }
 

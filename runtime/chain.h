@@ -107,6 +107,9 @@ bool fa_chain_foresee(struct fa_thread *t, const char *path, int flags, uint32_t
 struct fa_chain *fa_chain_find(struct fa_thread *t, int dirfd, const char *path,
 			       int flags) FA_HIDDEN;
 
+/* Nobody waits for this connection's chain any more. */
+void fa_chain_detach(struct fa_thread *t, int conn) FA_HIDDEN;
+
 /* Waits until the chain's open has ended. True: it has a direct descriptor. */
 bool fa_chain_opened(struct fa_thread *t, struct fa_chain *c) FA_HIDDEN;
 

@@ -93,13 +93,18 @@ FA_HIDDEN int fa_own_fd(enum fa_own which)
 	return own[which];
 }
 
+FA_HIDDEN void fa_own_forget(enum fa_own which)
+{
+	own[which] = -1;
+	find_lowest();
+}
+
 FA_HIDDEN void fa_own_drop(enum fa_own which)
 {
 	if (own[which] < 0)
 		return;
 	fa_sys_close(own[which]);
-	own[which] = -1;
-	find_lowest();
+	fa_own_forget(which);
 }
 
 FA_HIDDEN void fa_own_write(enum fa_own which, const char *text, size_t len)

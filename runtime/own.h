@@ -34,6 +34,9 @@ int fa_own_fd(enum fa_own which) FA_HIDDEN;
 /* Closes it, in a child that has inherited what is its parent's. */
 void fa_own_drop(enum fa_own which) FA_HIDDEN;
 
+/* It is not there any more. */
+void fa_own_forget(enum fa_own which) FA_HIDDEN;
+
 /* One write; nothing happens when the file is not open. */
 void fa_own_write(enum fa_own which, const char *text, size_t len) FA_HIDDEN;
 

@@ -207,6 +207,8 @@ FA_HIDDEN void fa_directory_changes(void)
 /* Ends all that the thread has started, or gives up when patience does. */
 static void quiesce(struct fa_thread *t, unsigned *patience)
 {
+	if (t->ring.broken)
+		fa_thread_drop(t); /* what was lost never ends */
 	while ((!fa_chain_drop_all(t) || !fa_ring_idle(t)) && *patience) {
 		fa_sys_sleep_us(50);
 		--*patience;

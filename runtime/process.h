@@ -42,6 +42,7 @@ struct fa_thread {
 	uint32_t epoch; /* of privileges, when the ring was made */
 	uint64_t fallback[FA_FALLBACKS];
 	struct fa_ring ring;
+	void *scratch;		 /* where reads go whose bytes nobody wants */
 	struct fa_chains *ahead; /* NULL until the first */
 	struct fa_attr attr;
 	struct {

@@ -132,11 +132,31 @@ static void unlist(struct fa_thread *t, unsigned i)
 	fa_watches[last].at = (uint16_t)i;
 }
 
+FA_HIDDEN bool fa_nonblocking(int fd)
+{
+	int flags = fa_sys_fcntl(fd, F_GETFL, 0);
+
+	return flags >= 0 && flags & O_NONBLOCK;
+}
+
+static bool inherited(const struct fa_watch *set)
+{
+	return !set || set->born != forks + 1;
+}
+
+FA_HIDDEN bool fa_readiness_may_hold(int fd)
+{
+	const struct fa_watch *w = &fa_watches[fd];
+
+	return !(w->flags & (FA_WATCH_PLAIN | FA_WATCH_MULTI)) &&
+	       (!w->set || !inherited(fa_watch_of((int)w->set - 1)));
+}
+
 FA_HIDDEN bool fa_readiness_hold(struct fa_thread *t, int fd, unsigned held)
 {
 	struct fa_watch *w = &fa_watches[fd];
 
-	if (w->flags & (FA_WATCH_PLAIN | FA_WATCH_MULTI))
+	if (!fa_readiness_may_hold(fd))
 		return false;
 	if (!w->held) {
 		if (t->h.held == FA_HELD_MAX)
@@ -158,6 +178,8 @@ FA_HIDDEN void fa_readiness_release(struct fa_thread *t, int fd, unsigned held)
 
 	if (!(w->held & held))
 		return;
+	if (w->flags & FA_WATCH_CHAIN && held & FA_HELD_IN)
+		fa_chain_detach(t, fd);
 	if (w->held & held & FA_HELD_IN)
 		w->flags = (uint8_t)((w->flags & ~FA_WATCH_CHAIN) | FA_WATCH_PASS);
 	w->held &= (uint8_t)~held;
@@ -184,6 +206,8 @@ static void clear(struct fa_thread *t, int fd)
 	if (w->held && t && t->h.word == FA_T_READY && w->at < t->h.held &&
 	    t->held[w->at] == fd)
 		unlist(t, w->at);
+	if (w->flags & FA_WATCH_CHAIN && t && t->h.word == FA_T_READY)
+		fa_chain_detach(t, fd);
 	__builtin_memset(w, 0, sizeof(*w));
 }
 
@@ -214,8 +238,10 @@ FA_HIDDEN void fa_registered(int set, int op, int fd, const struct epoll_event *
 	if (!w || (!t && (!fa_self || fa_self->word != FA_T_BUSY)))
 		return;
 	if (op == EPOLL_CTL_ADD && !w->set && w->flags & FA_WATCH_FRESH) {
-		/* It may be held already. */
+		/* It may be held already; but not where it could not be reported again. */
 		w->flags &= (uint8_t)~FA_WATCH_FRESH;
+		if (ev->events & EPOLLEXCLUSIVE)
+			clear(t, fd);
 	} else if (op != EPOLL_CTL_MOD) {
 		/* In both sets it is held in neither; one of the same set went unseen. */
 		uint8_t multi = op == EPOLL_CTL_ADD && w->set && w->set != (uint32_t)set + 1
@@ -280,7 +306,7 @@ FA_HIDDEN uint32_t fa_readiness_filter(struct fa_thread *t, int fd, uint32_t eve
 	if (!(w->held & FA_HELD_IN) && events & EPOLLIN && !(events & EPOLLPRI)) {
 		if (w->flags & FA_WATCH_PASS)
 			w->flags &= (uint8_t)~FA_WATCH_PASS;
-		else if (!(w->flags & (FA_WATCH_PLAIN | FA_WATCH_MULTI)) &&
+		else if (fa_readiness_may_hold(fd) &&
 			 !(w->events & EPOLLONESHOT && events & ~FA_IN_BITS) &&
 			 fa_ahead(t, fd, w) && !fa_readiness_hold(t, fd, FA_HELD_IN))
 			w->flags &= (uint8_t)~FA_WATCH_CHAIN;
@@ -340,9 +366,9 @@ FA_HIDDEN bool fa_recv_touch_slow(int fd)
 		w->flags &= (uint8_t) ~(FA_WATCH_TOLD | FA_WATCH_PASS);
 		return false;
 	}
-	if (w->flags & (FA_WATCH_PLAIN | FA_WATCH_MULTI) || !fa_busy(t))
+	if (!fa_readiness_may_hold(fd) || !fa_busy(t))
 		return false;
-	if (fa_sys_fcntl(fd, F_GETFL, 0) & O_NONBLOCK)
+	if (fa_nonblocking(fd))
 		off = put_off(t, fd, w);
 	fa_ready(t);
 	return off;
@@ -354,7 +380,7 @@ FA_HIDDEN int fa_readiness_filter_set(struct fa_thread *t, int set,
 	const struct fa_watch *s = fa_watch_of(set);
 	int left = 0;
 
-	if (!s || s->born != forks + 1)
+	if (inherited(s))
 		return n;
 	for (int i = 0; i < n; i++) {
 		struct epoll_event ev = events[i];
@@ -408,9 +434,11 @@ FA_HIDDEN void fa_readiness_turn(struct fa_thread *t)
 		return;
 	t->turned = now;
 	for (unsigned i = t->h.held; i-- > 0;) {
-		if (fa_ns(now - fa_watches[t->held[i]].since) < FA_HOLD_NS)
+		const struct fa_watch *w = &fa_watches[t->held[i]];
+
+		if (w->held && fa_ns(now - w->since) < FA_HOLD_NS)
 			continue;
-		t->h.n[FA_N_late]++;
+		t->h.n[FA_N_late] += w->held != 0;
 		release_at(t, i);
 	}
 }
@@ -435,12 +463,19 @@ FA_HIDDEN int fa_readiness_limit(const struct fa_thread *t, int64_t *left)
 {
 	int64_t ours;
 
-	if (!fa_readiness_pending(t) || fa_own_fd(FA_OWN_WAKE) < 0)
+	if (!fa_readiness_pending(t))
 		return -1;
 	ours = patience(t);
 	if (*left < 0 || *left > ours)
 		*left = ours;
 	return fa_own_fd(FA_OWN_WAKE);
+}
+
+FA_HIDDEN void fa_readiness_lost(struct fa_thread *t)
+{
+	fa_own_forget(FA_OWN_WAKE);
+	t->ring.wakes = false;
+	fa_readiness_release_all(t);
 }
 
 FA_HIDDEN void fa_readiness_woken(void)
@@ -472,7 +507,9 @@ FA_HIDDEN int fa_readiness_wait(struct fa_thread *t, struct pollfd *p, unsigned 
 	}
 	if (!fa_busy(t))
 		return r < 0 ? r : -EINTR;
-	if (r > 0 && wake >= 0 && p[n - 1].revents)
+	if (r > 0 && wake >= 0 && p[n - 1].revents & POLLNVAL)
+		fa_readiness_lost(t);
+	else if (r > 0 && wake >= 0 && p[n - 1].revents)
 		fa_readiness_woken();
 	return r < 0 ? r : 0;
 }

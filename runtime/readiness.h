@@ -62,6 +62,12 @@ bool fa_readiness_pending(const struct fa_thread *t) FA_HIDDEN;
 /* May events be held at all: no threads, and something to wake up by? */
 bool fa_readiness_able(struct fa_thread *t) FA_HIDDEN;
 
+/* Is it open, and does it not block? */
+bool fa_nonblocking(int fd) FA_HIDDEN;
+
+/* May events of `fd` be held: a connection of one set, which no child has inherited? */
+bool fa_readiness_may_hold(int fd) FA_HIDDEN;
+
 /* Holds these events of `fd` from now on. False: no room. */
 bool fa_readiness_hold(struct fa_thread *t, int fd, unsigned held) FA_HIDDEN;
 
@@ -94,6 +100,9 @@ int fa_readiness_wait(struct fa_thread *t, struct pollfd *p, unsigned n, int64_t
 
 /* Shortens a wait to what ours allows, and returns the eventfd to wait for; -1: none. */
 int fa_readiness_limit(const struct fa_thread *t, int64_t *left) FA_HIDDEN;
+
+/* Somebody has closed the eventfd by means that nobody saw. */
+void fa_readiness_lost(struct fa_thread *t) FA_HIDDEN;
 
 /* The eventfd was readable. */
 void fa_readiness_woken(void) FA_HIDDEN;

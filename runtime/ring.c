@@ -166,17 +166,16 @@ err_map:
 
 FA_HIDDEN bool fa_ring_scratch(struct fa_thread *t)
 {
-	struct fa_ring *r = &t->ring;
-
-	if (!r->scratch) {
-		r->scratch = fa_sys_mmap(NULL, FA_RING_SCRATCH, PROT_READ | PROT_WRITE,
+	/* Never given back: a worker of a ring that has gone may still write there. */
+	if (!t->scratch) {
+		t->scratch = fa_sys_mmap(NULL, FA_RING_SCRATCH, PROT_READ | PROT_WRITE,
 					 MAP_PRIVATE | MAP_NORESERVE);
-		if (!r->scratch) {
+		if (!t->scratch) {
 			fa_fallback(t, FA_F_no_memory);
 			return false;
 		}
 		/* A worker writes while the program forks: nobody needs a copy. */
-		fa_sys_madvise(r->scratch, FA_RING_SCRATCH, MADV_DONTFORK);
+		fa_sys_madvise(t->scratch, FA_RING_SCRATCH, MADV_DONTFORK);
 	}
 	return true;
 }
@@ -340,7 +339,4 @@ FA_HIDDEN void fa_ring_retire(struct fa_thread *t)
 	unregister(&t->ring);
 	t->ring.memory = NULL;
 	fa_sys_munmap(memory, 2 * PAGE);
-	if (t->ring.scratch)
-		fa_sys_munmap(t->ring.scratch, FA_RING_SCRATCH);
-	t->ring.scratch = NULL;
 }

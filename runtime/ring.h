@@ -46,7 +46,6 @@ struct fa_ring {
 	uint32_t cq_mask;
 	uint32_t
 		turn; /* of fa_ring_reap(): what ends in the one it began in did not wait */
-	void *scratch;	/* where reads go whose bytes nobody wants */
 	uint32_t slots; /* direct descriptors */
 	int index;	/* registered */
 	int result;	/* of the last hand-over of a descriptor */

@@ -20,9 +20,8 @@ static bool may_put_off(struct fa_thread *t, int to)
 {
 	const struct fa_watch *w = fa_watch_of(to);
 
-	return w && (w->set || w->flags & FA_WATCH_POLLED) &&
-	       !(w->flags & (FA_WATCH_MULTI | FA_WATCH_PLAIN)) && !fa_other_locks &&
-	       fa_sys_fcntl(to, F_GETFL, 0) & O_NONBLOCK && fa_readiness_able(t) &&
+	return w && (w->set || w->flags & FA_WATCH_POLLED) && fa_readiness_may_hold(to) &&
+	       !fa_other_locks && fa_nonblocking(to) && fa_readiness_able(t) &&
 	       fa_ring_scratch(t);
 }
 
@@ -72,8 +71,7 @@ static bool submit(struct fa_thread *t, struct fa_stream *s, bool local)
 			s->end = at;
 			break;
 		}
-		io_uring_prep_read(sqe, (int)direct(t, s), t->ring.scratch, (unsigned)len,
-				   at);
+		io_uring_prep_read(sqe, (int)direct(t, s), t->scratch, (unsigned)len, at);
 		sqe->flags |= IOSQE_FIXED_FILE;
 		/* Where reading blocks a worker reads; elsewhere the pages' arrival ends
 		 * it. */
@@ -159,7 +157,8 @@ FA_HIDDEN void fa_stream_completed(struct fa_thread *t, unsigned index, int resu
 	f = reader_of(t, s);
 	if (f) {
 		f->stream = 0;
-		if (!s->failed)
+		/* Unless the reader has gone elsewhere meanwhile. */
+		if (!s->failed && f->resident_to == s->at)
 			f->resident_to = s->end;
 	}
 	fa_readiness_release(t, s->to, FA_HELD_OUT);

@@ -169,6 +169,15 @@ static inline int fa_sys_ppoll(void *fds, unsigned n, struct __kernel_timespec *
 	return (int)FA_SYS(SYS_ppoll, fds, n, ts, mask, FA_SIGSET, 0);
 }
 
+/* Bytes that can be read, or -errno. Leaves an error of the connection where it is. */
+static inline int fa_sys_readable(int fd)
+{
+	int bytes = 0;
+	int e = (int)FA_SYS(SYS_ioctl, fd, 0x541B /* FIONREAD */, &bytes, 0, 0, 0);
+
+	return e < 0 ? e : bytes;
+}
+
 /* MSG_PEEK | MSG_DONTWAIT */
 static inline long fa_sys_peek(int fd, void *buf, size_t n)
 {

@@ -58,7 +58,11 @@ FA_HIDDEN bool fa_wait_begin(struct fa_wait *w, int64_t ns, const void *mask)
 		return true;
 	}
 	fa_readiness_turn(t);
-	pending = fa_readiness_pending(t) && fa_readiness_able(t);
+	pending = fa_readiness_pending(t);
+	if (pending && !fa_readiness_able(t)) {
+		fa_readiness_release_all(t);
+		pending = false;
+	}
 	fa_ready(t);
 	return !pending;
 }
@@ -147,6 +151,14 @@ static void copy_poll(struct pollfd *to, const struct pollfd *from, unsigned lon
 	}
 }
 
+static int plain_poll(const struct fa_wait *w, struct pollfd *fds, unsigned long count)
+{
+	int64_t left = fa_wait_left(w);
+	struct __kernel_timespec ts = { left / 1000000000, left % 1000000000 };
+
+	return fa_sys_ppoll(fds, (unsigned)count, left < 0 ? NULL : &ts, w->mask);
+}
+
 FA_HIDDEN int fa_poll_end(struct fa_wait *w, struct pollfd *fds, unsigned long count, int n)
 {
 	struct fa_thread *t = fa_thread_of(w->t);
@@ -169,10 +181,10 @@ FA_HIDDEN int fa_poll_end(struct fa_wait *w, struct pollfd *fds, unsigned long c
 			copy = fa_sys_mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE);
 			if (!copy) {
 				/* Without it nothing can be masked. */
-				copy = stack;
 				fa_fallback(t, FA_F_no_memory);
 				fa_readiness_release_all(t);
-				break;
+				fa_ready(t);
+				return plain_poll(w, fds, count);
 			}
 		}
 		copy_poll(copy, fds, count);
@@ -273,6 +285,10 @@ static int select_on(struct fa_wait *w, const struct sets *program, int count, i
 	r = call(&s, count, left < 0 ? NULL : &ts, w->mask);
 	if (!fa_busy(t))
 		return r < 0 ? r : -EINTR;
+	if (r == -EBADF && wake >= 0) {
+		fa_readiness_lost(t);
+		return 0; /* or it is one of the program's: the next look tells */
+	}
 	if (r > 0 && wake >= 0 && has(&s, 0, wake))
 		fa_readiness_woken();
 	return r < 0 ? r : 0;

@@ -52,7 +52,7 @@ void fake_reset(void);
 /* ---- a ring: the runtime's own memory, with this file as the kernel ---- */
 
 #define FAKE_OPS 64
-#define FAKE_SLOTS FA_CHAINS
+#define FAKE_SLOTS (FA_CHAINS + FA_STREAMS_FLIGHT)
 #define FAKE_LOG 4096
 
 /* What an operation answers, where it is not a result given by the test. */

@@ -73,6 +73,16 @@ static long on_register(long index, long op, long arg, long n, long e, long f)
 		probe->last_op = (uint8_t)fake_ring.last_op;
 	if (bare == IORING_REGISTER_EVENTFD)
 		fake_ring.eventfd = *(const int *)arg;
+	if (bare == IORING_REGISTER_FILES_UPDATE) {
+		const struct io_uring_files_update *u = (void *)arg;
+		int fd;
+
+		memcpy(&fd, (void *)(uintptr_t)u->fds, sizeof(fd));
+		clear_slot(u->offset);
+		/* Out of the way of the lowest free number, like a direct descriptor. */
+		fake_ring.slot[u->offset] = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 600);
+		return 1;
+	}
 	if (bare == IORING_UNREGISTER_RING_FDS) {
 		fake_ring.made = false;
 		fake_ring.eventfd = -1;

@@ -186,7 +186,7 @@ static void test_unreadable(void **state)
 static void test_a_request_among_other_bytes(void **state)
 {
 	(void)state;
-	for (int i = 0; i < 6; i++) {
+	for (int i = 0; i < 10; i++) {
 		says(i & 1 ? REQUEST : "body");
 		passes(EPOLLIN);
 		hears();
@@ -379,6 +379,27 @@ static void test_file_is_not_there(void **state)
 	assert_int_equal(t->h.n[FA_N_misses], 0);
 }
 
+/* However many ask for it: that is no fault of what has been learned. */
+static void test_flood_for_what_is_not_there(void **state)
+{
+	(void)state;
+	learns();
+	unlink(file);
+	for (unsigned i = 0; i < FA_REQUESTS + 10; i++) {
+		watch()->flags = 0;
+		asks();
+		chains_end();
+		assert_int_equal(t->h.held, 0);
+		hears();
+		t->unprobed = 0;
+		fa_chain_drop_all(t);
+	}
+	fa_ahead_opened(t, "/elsewhere/g", O_RDONLY, SITE);
+	assert_int_equal(t->h.n[FA_N_misses], 0);
+	watch()->flags = 0;
+	asks();
+}
+
 static void test_no_table(void **state)
 {
 	(void)state;
@@ -413,6 +434,7 @@ int main(void)
 		EVENTS_TEST(test_same_data_twice_in_a_set),
 		EVENTS_TEST(test_no_room_to_hold),
 		EVENTS_TEST(test_file_is_not_there),
+		EVENTS_TEST(test_flood_for_what_is_not_there),
 		EVENTS_TEST(test_no_table),
 	};
 

@@ -149,6 +149,7 @@ static void test_hot_file_system(void **state)
 	assert_int_equal(took(IORING_OP_OPENAT), 0);
 	assert_int_equal(chain_adopt(O_RDONLY), -1);
 	assert_int_equal(t->fallback[FA_F_stale], 0);
+	assert_int_equal(t->found.warm, 0); /* nothing was warmed */
 	all_gone();
 	/* The next one is not even started: its neighbour was there. */
 	assert_true(fa_place_dev(file) == seen.file.dev);

@@ -12,7 +12,7 @@ static void read_is(unsigned nth, uint64_t at, uint64_t len)
 {
 	const struct io_uring_sqe *sqe = fake_ring_nth(IORING_OP_READ, nth);
 
-	assert_int_equal(sqe->fd, from);
+	assert_true(sqe->flags & IOSQE_FIXED_FILE);
 	assert_int_equal(sqe->off, at);
 	assert_int_equal(sqe->len, len);
 	assert_true(sqe->flags & IOSQE_ASYNC);

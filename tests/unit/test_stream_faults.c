@@ -191,88 +191,6 @@ static void test_taken_in_part(void **state)
 	not_again(0);
 }
 
-/* ---- many at a time ---- */
-
-#define MANY 100
-
-static int files[MANY], ends[MANY][2];
-
-static void many_send(unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		assert_return_code(socketpair(AF_UNIX,
-					      SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
-					      ends[i]),
-				   errno);
-		adds(ends[i][0], EPOLLOUT | EPOLLET);
-		files[i] = opens();
-		assert_int_equal(sends_from(files[i], ends[i][0], 0, SIZE), 0);
-		assert_true(waits_for_room(ends[i][0]));
-	}
-}
-
-static void many_close(unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		closes(ends[i][0]);
-		close(ends[i][1]);
-		fa_fds[files[i]].flags = 0;
-		close(files[i]);
-	}
-}
-
-static void test_in_turn(void **state)
-{
-	const unsigned n = FA_STREAMS_FLIGHT + 4;
-
-	(void)state;
-	many_send(n);
-	assert_int_equal(reads(), FA_STREAMS_FLIGHT);
-	/* First come, first served. */
-	for (unsigned i = 0; i < n; i++) {
-		assert_int_equal(fake_ring_nth(IORING_OP_READ, i)->fd, files[i]);
-		read_ends(i, (int)STEP);
-		assert_false(waits_for_room(ends[i][0]));
-		if (i + 1 < n)
-			assert_true(waits_for_room(ends[i + 1][0]));
-	}
-	assert_int_equal(t->streaming, 0);
-	assert_int_equal(t->h.held, 0);
-	for (unsigned i = 0; i < n; i++)
-		assert_int_equal(fa_fds[files[i]].resident_to, STEP);
-	many_close(n);
-}
-
-/* Those that wait for their turn are closed: the turn goes to the next. */
-static void test_closed_while_waiting_for_its_turn(void **state)
-{
-	const unsigned n = FA_STREAMS_FLIGHT + 4;
-
-	(void)state;
-	many_send(n);
-	for (unsigned i = FA_STREAMS_FLIGHT; i < n - 1; i++)
-		fa_fds[files[i]].flags = 0;
-	read_ends(0, (int)STEP);
-	assert_int_equal(reads(), FA_STREAMS_FLIGHT + 1);
-	assert_int_equal(fake_ring_nth(IORING_OP_READ, FA_STREAMS_FLIGHT)->fd,
-			 files[n - 1]);
-	for (unsigned i = FA_STREAMS_FLIGHT; i < n - 1; i++)
-		assert_false(waits_for_room(ends[i][0]));
-	reads_end(1);
-	assert_int_equal(t->h.held, 0);
-	assert_int_equal(t->streaming, 0);
-	many_close(n);
-}
-
-static void test_more_than_there_are_places(void **state)
-{
-	(void)state;
-	for (unsigned i = 0; i < FA_STREAMS; i++)
-		t->stream[i].pending = 1;
-	assert_int_equal(sends(0, SIZE), SIZE);
-	assert_int_equal(t->h.held, 0);
-}
-
 /* ---- whose window ---- */
 
 static void test_two_sockets(void **state)
@@ -365,22 +283,6 @@ static void test_file_grows(void **state)
 
 /* ---- the ring goes ---- */
 
-static void test_ring_retired(void **state)
-{
-	(void)state;
-	many_send(FA_STREAMS_FLIGHT + 1);
-	fa_thread_drop(t);
-	assert_int_equal(t->h.held, 0);
-	assert_int_equal(t->streaming, 0);
-	/* On the next one it begins anew, and waits for what is there no more. */
-	for (unsigned i = 0; i < FA_STREAMS_FLIGHT + 1; i++)
-		assert_int_equal(sends_from(files[i], ends[i][0], STEP, SIZE), 0);
-	assert_int_equal(reads(), 2 * FA_STREAMS_FLIGHT);
-	reads_end(FA_STREAMS_FLIGHT);
-	assert_int_equal(t->h.held, 0);
-	many_close(FA_STREAMS_FLIGHT + 1);
-}
-
 static void *scratch;
 static unsigned unmapped;
 
@@ -395,7 +297,7 @@ static void test_bytes_after_the_ring(void **state)
 {
 	(void)state;
 	sends(0, SIZE);
-	scratch = t->ring.scratch;
+	scratch = t->scratch;
 	unmapped = 0;
 	fake_hook(SYS_munmap, on_munmap);
 	fa_thread_drop(t);
@@ -418,16 +320,12 @@ int main(void)
 		STREAM_TEST(test_ring_full),
 		STREAM_TEST(test_refused),
 		STREAM_TEST(test_taken_in_part),
-		STREAM_TEST(test_in_turn),
-		STREAM_TEST(test_closed_while_waiting_for_its_turn),
-		STREAM_TEST(test_more_than_there_are_places),
 		STREAM_TEST(test_two_sockets),
 		STREAM_TEST(test_descriptor_used_again),
 		STREAM_TEST(test_descriptor_closed),
 		STREAM_TEST(test_socket_closed),
 		STREAM_TEST(test_file_shrinks),
 		STREAM_TEST(test_file_grows),
-		STREAM_TEST(test_ring_retired),
 		STREAM_TEST(test_bytes_after_the_ring),
 	};
 
