@@ -184,7 +184,8 @@ static void test_behind_a_link(void **state)
 	/* O_NOFOLLOW on a link is ELOOP, whatever stands behind it. */
 	fa_chain_start(t, AT_FDCWD, name, O_RDONLY | O_NOFOLLOW, 0, &seen.file);
 	assert_int_equal(fa_chain_adopt(t, AT_FDCWD, name, O_RDONLY | O_NOFOLLOW, &id), -1);
-	assert_int_equal(t->fallback[FA_F_stale], 1);
+	/* Found by the look-up, or by the open if that has ended already. */
+	assert_int_equal(t->fallback[FA_F_stale] + t->fallback[FA_F_failed], 1);
 	fa_chain_start(t, AT_FDCWD, name, O_RDONLY, 0, &seen.file);
 	fd = fa_chain_adopt(t, AT_FDCWD, name, O_RDONLY, &id);
 	assert_true(fd >= 0);
