@@ -70,8 +70,8 @@ def arguments():
     opts = p.parse_args()
     if opts.rounds < 5:
         p.error("--rounds: at least 5")
-    if opts.publish and (opts.quick or opts.only):
-        p.error("--publish wants everything: not with --quick or --only")
+    if opts.publish and opts.quick:
+        p.error("--publish wants the full runs: not with --quick")
     return opts
 
 

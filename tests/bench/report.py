@@ -197,13 +197,15 @@ def charts(rows, out):
 PAGE = """\
 # Performance
 
-Made by `make bench BENCH=--publish`; do not edit. Medians of {rounds} or more paired runs in
-alternating order; the quartiles are those of the paired ratios (or differences).
+Made by `make bench BENCH=--publish`, a section at a time if need be (`--only NAME --publish`); do
+not edit. Medians of paired runs in alternating order; the quartiles are those of the paired ratios
+(or differences). Client and server share the machine's cores. Absolute figures move from machine to
+machine; ratios and their order hold better.
+"""
 
-Machine: {cpu}, {cores} cores, Linux {kernel} ({arch}), {libc}, {date}. Client and server share
-these cores. Absolute figures move from machine to machine; ratios and their order hold better.
-
-Targets met: {met} of {targets}.{missed}
+STAMP = """\
+{cpu}, {cores} cores, Linux {kernel} ({arch}), {libc}, {date}; {rounds} rounds or more. Targets met:
+{met} of {targets}.{missed}
 """
 
 
@@ -213,24 +215,34 @@ def table(rows):
     return "\n".join(lines)
 
 
+def section(results, family, rows, chart):
+    judged = [r for r in rows if r.met is not None]
+    missed = [f"{r.name} ({value_text(r)}, target {target_text(r)})" for r in judged if not r.met]
+    parts = [f"{INTROS[family]}\n"]
+    if chart:
+        parts.append(f"![{TITLES[family]}](img/{family}.svg)\n")
+    parts.append(table(rows) + "\n")
+    parts.append(STAMP.format(**results["machine"], rounds=min(r.rounds for r in rows),
+                              met=len(judged) - len(missed), targets=len(judged),
+                              missed=" Missed: " + "; ".join(missed) + "." if missed else ""))
+    return "\n".join(parts)
+
+
 def publish(results, rows, made, docs):
+    """Writes the page; sections that were not measured now stay as they are."""
     img = docs / "img"
     img.mkdir(parents=True, exist_ok=True)
     for chart in made:
         shutil.copy(chart, img / chart.name)
-    judged = [r for r in rows if r.met is not None]
-    missed = [r for r in judged if not r.met]
-    page = [PAGE.format(
-        **results["machine"], rounds=min(r.rounds for r in rows if r.family != "slowfs"),
-        met=len(judged) - len(missed), targets=len(judged),
-        missed=" Missed: " + "; ".join(f"{r.name} ({value_text(r)}, target {target_text(r)})"
-                                       for r in missed) + "." if missed else "")]
+    page = docs / "PERFORMANCE.md"
+    old = page.read_text().split("\n## ")[1:] if page.exists() else []
+    sections = dict(part.split("\n\n", 1) for part in old)
     for family in dict.fromkeys(r.family for r in rows):
-        page.append(f"\n## {TITLES[family]}\n\n{INTROS[family]}\n")
-        name = f"{family}.svg"
-        if (img / name).exists() and any(c.name == name for c in made):
-            page.append(f"![{TITLES[family]}](img/{name})\n")
-        page.append(table([r for r in rows if r.family == family]) + "\n")
+        sections[TITLES[family]] = section(results, family,
+                                           [r for r in rows if r.family == family],
+                                           any(c.name == f"{family}.svg" for c in made))
+    text = PAGE + "".join(f"\n## {title}\n\n{sections[title].strip()}\n"
+                          for title in TITLES.values() if title in sections)
     if results["skipped"]:
-        page.append("\nLeft out on this machine: " + "; ".join(results["skipped"]) + ".\n")
-    (docs / "PERFORMANCE.md").write_text("\n".join(page))
+        text += "\nLeft out on this machine: " + "; ".join(results["skipped"]) + ".\n"
+    page.write_text(text)

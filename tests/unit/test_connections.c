@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Connections that are not as they were: read without an event, closed and their
- * number used again, reset, or in the hands of a child.
+ * number used again, or in the hands of a child.
  */
 #include "unit_events.h"
-
-#include <sys/select.h>
 
 static uint32_t filter(uint32_t events)
 {
@@ -274,6 +272,17 @@ static void test_accepted_for_one_of_many(void **state)
 		assert_int_equal(filter(reported(conn)), EPOLLIN);
 }
 
+/* A child may wait for that set, too: it must not find it masked, should we end. */
+static void test_accepted_for_a_set_of_a_child(void **state)
+{
+	(void)state;
+	fa_sets_inherited();
+	accepted();
+	adds(conn, EPOLLIN);
+	assert_int_equal(reported(conn), EPOLLIN);
+	assert_int_equal(t->h.held, 0);
+}
+
 static void test_accepted_and_only_read(void **state)
 {
 	(void)state;
@@ -357,70 +366,6 @@ static void test_closed_while_held(void **state)
 	conn = -1;
 }
 
-/* ---- resets ---- */
-
-static void resets(void)
-{
-	struct linger now = { 1, 0 };
-	struct pollfd p = { .fd = conn };
-
-	setsockopt(peer, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-	close(peer);
-	assert_int_equal(poll(&p, 1, 5000), 1);
-	assert_true(p.revents & POLLERR);
-}
-
-/* The error of a connection is told once: the program has to get it. */
-static void error_is_the_programs(void)
-{
-	char byte;
-
-	may_read();
-	errno = 0;
-	assert_int_equal(read(conn, &byte, 1), -1);
-	assert_int_equal(errno, ECONNRESET);
-}
-
-static void test_reset_found_by_a_read(void **state)
-{
-	(void)state;
-	adds(conn, EPOLLIN);
-	learns();
-	resets();
-	error_is_the_programs();
-}
-
-static void test_reset_found_by_select(void **state)
-{
-	struct fa_wait w;
-	fd_set in;
-	int n = 0;
-
-	(void)state;
-	learns();
-	resets();
-	FD_ZERO(&in);
-	FD_SET(conn, &in);
-	fa_wait_begin(&w, 0, NULL);
-	assert_true(fa_select_wait(&w, FD_SETSIZE, &in, NULL, NULL, &n));
-	assert_int_equal(n, 1);
-	error_is_the_programs();
-}
-
-static void test_reset_found_by_epoll(void **state)
-{
-	struct epoll_event ev;
-
-	(void)state;
-	adds(conn, EPOLLIN);
-	learns();
-	resets();
-	assert_int_equal(epoll_wait(set, &ev, 1, 0), 1);
-	assert_int_equal(fa_readiness_filter_set(t, set, &ev, 1), 1);
-	assert_true(ev.events & EPOLLERR);
-	error_is_the_programs();
-}
-
 int main(void)
 {
 	const struct CMUnitTest connections_tests[] = {
@@ -441,14 +386,12 @@ int main(void)
 		EVENTS_TEST(test_accepted),
 		EVENTS_TEST(test_accepted_for_edges),
 		EVENTS_TEST(test_accepted_for_one_of_many),
+		EVENTS_TEST(test_accepted_for_a_set_of_a_child),
 		EVENTS_TEST(test_accepted_and_only_read),
 		EVENTS_TEST(test_accepted_on_a_used_number),
 		EVENTS_TEST(test_accepted_while_all_is_hot),
 		EVENTS_TEST(test_chain_of_an_earlier_connection),
 		EVENTS_TEST(test_closed_while_held),
-		EVENTS_TEST(test_reset_found_by_a_read),
-		EVENTS_TEST(test_reset_found_by_select),
-		EVENTS_TEST(test_reset_found_by_epoll),
 	};
 
 	return cmocka_run_group_tests_name("connections", connections_tests, NULL, NULL);

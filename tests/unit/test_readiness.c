@@ -217,9 +217,9 @@ static void test_numbers_out_of_range(void **state)
 	assert_int_equal(gets(set, EPOLLIN, 1), EPOLLIN);
 	assert_int_equal(gets(FA_FDS, EPOLLIN, 1), EPOLLIN);
 	assert_int_equal(gets(-1, EPOLLIN, 1), EPOLLIN);
-	/* A set that is: of what is in it nothing is held. */
+	/* Of what is in a set that is, nothing is held. */
 	fa_registered(FA_FDS, EPOLL_CTL_ADD, conn, &ev);
-	fa_readiness_hold(t, conn, FA_HELD_IN);
+	assert_false(fa_readiness_hold(t, conn, FA_HELD_IN));
 	assert_int_equal(gets(FA_FDS, EPOLLIN, 1), EPOLLIN);
 	/* The last one that is not. */
 	fa_registered(set, EPOLL_CTL_ADD, FA_FDS - 1, &ev);
