@@ -97,7 +97,7 @@ FA_HIDDEN void fa_exec_coming(void)
 
 FA_HIDDEN void fa_sets_inherited(void)
 {
-	if (!fa_enter())
+	if (fa_off || fa_on_loan())
 		return;
 	forks++;
 	fa_exec_coming(); /* and a child knows of none either */
@@ -240,15 +240,15 @@ FA_HIDDEN void fa_registered(int set, int op, int fd, const struct epoll_event *
 	if (op == EPOLL_CTL_ADD && !w->set && w->flags & FA_WATCH_FRESH) {
 		/* It may be held already; but not where it could not be reported again. */
 		w->flags &= (uint8_t)~FA_WATCH_FRESH;
-		if (ev->events & EPOLLEXCLUSIVE)
+		if (ev->events & EPOLLEXCLUSIVE || inherited(fa_watch_of(set)))
 			clear(t, fd);
 	} else if (op != EPOLL_CTL_MOD) {
 		/* In both sets it is held in neither; one of the same set went unseen. */
-		uint8_t multi = op == EPOLL_CTL_ADD && w->set && w->set != (uint32_t)set + 1
-					? FA_WATCH_MULTI
-					: 0;
+		uint8_t multi = w->flags & FA_WATCH_MULTI;
 		uint32_t born = w->born;
 
+		if (op == EPOLL_CTL_ADD && w->set && w->set != (uint32_t)set + 1)
+			multi = FA_WATCH_MULTI;
 		if (multi && t && fa_busy(t)) {
 			fa_readiness_release(t, fd, FA_HELD_IN | FA_HELD_OUT);
 			fa_ready(t);
