@@ -153,6 +153,7 @@ static void test_in_two_sets(void **state)
 	registers(set, EPOLL_CTL_DEL, conn, 0, 0);
 	adds(conn, EPOLLIN);
 	assert_true(fa_watches[conn].flags & FA_WATCH_MULTI);
+	registers(set, EPOLL_CTL_DEL, conn, 0, 0);
 	fa_forget_watch(conn);
 	adds(conn, EPOLLIN);
 	assert_false(fa_watches[conn].flags & FA_WATCH_MULTI);
