@@ -115,15 +115,19 @@ static void note_lock(int cmd)
 	}
 }
 
-#define FCNTL(name)                                                             \
-	do {                                                                    \
-		struct fa_call c;                                               \
-                                                                                \
-		note_lock(cmd);                                                 \
-		if (fa_likely(fa_pass_fd(fd)))                                  \
-			return REAL(name)(fd, cmd, arg);                        \
-		fa_use_begin(&c, fd, FA_FCNTL, SITE);                           \
-		return (int)fa_use_end(&c, FA_FCNTL, REAL(name)(fd, cmd, arg)); \
+#define FCNTL(name)                                                          \
+	do {                                                                 \
+		struct fa_call c;                                            \
+		int r;                                                       \
+                                                                             \
+		note_lock(cmd);                                              \
+		if (fa_likely(fa_pass_fd(fd)))                               \
+			return REAL(name)(fd, cmd, arg);                     \
+		fa_use_begin(&c, fd, FA_FCNTL, SITE);                        \
+		r = (int)fa_use_end(&c, FA_FCNTL, REAL(name)(fd, cmd, arg)); \
+		if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC)                \
+			fa_duplicated(fd, r);                                \
+		return r;                                                    \
 	} while (0)
 
 int fa_fcntl(int fd, int cmd, long arg)

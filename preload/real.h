@@ -7,6 +7,7 @@
 #ifndef FA_REAL_H
 #define FA_REAL_H
 
+#include <dirent.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>

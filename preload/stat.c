@@ -100,7 +100,7 @@ int fa_statx(int dirfd, const char *path, int flags, unsigned mask, struct statx
 
 	if (fa_likely(fa_pass_path()))
 		return REAL(statx)(dirfd, path, flags, mask, stx);
-	fa_stat_begin(&c, dirfd, path, NULL, false, SITE);
+	fa_stat_begin(&c, dirfd, path, NULL, !(flags & AT_SYMLINK_NOFOLLOW), SITE);
 	r = REAL(statx)(dirfd, path, flags, mask, stx);
 	if (r == 0)
 		fa_statx_end(&c, stx);

@@ -49,9 +49,12 @@ FA_HIDDEN int fa_chain_adopt(struct fa_thread *t, int dirfd, const char *path, i
 	t->found.warm = 0;
 	if (!c)
 		return -1;
+	c->touched = true;
+	if (c->walk) /* what follows the open would wait for the rest */
+		fa_chain_wait(t, c, FA_CHAIN_OPEN);
 	t->found.from = c->from;
 	t->found.to = c->from;
-	if (c->state == FA_CHAIN_OPEN || c->state == FA_CHAIN_WARM)
+	if (c->state >= FA_CHAIN_ASKING && c->state <= FA_CHAIN_WARM)
 		t->found.to += c->staged ? c->window : 0;
 	if (c->state >= FA_CHAIN_WARM || c->state == FA_CHAIN_LOOKING) {
 		if (c->state == FA_CHAIN_FAILED)
@@ -105,13 +108,26 @@ out:
 	return fd;
 }
 
-FA_HIDDEN bool fa_chain_stat(struct fa_thread *t, int dirfd, const char *path, bool follow,
+FA_HIDDEN bool fa_chain_stat(struct fa_thread *t, struct fa_call *call, bool follow,
 			     struct statx *stx)
 {
-	struct fa_chain *c = fa_chain_find(t, dirfd, path, -1);
+	struct fa_chain *c = fa_chain_find(t, call->fd, call->path, -1);
 
+	if (!c)
+		return false;
+	call->foreseen = c->walk;
+	if (c->walk && c->state == FA_CHAIN_LOOKING)
+		fa_chain_wait(t, c, FA_CHAIN_RUNNING);
+	if (c->walk && !c->opens) {
+		call->ready = c->state > FA_CHAIN_LOOKING;
+		c->used = c->touched = true;
+		t->h.n[FA_N_settled]++;
+		fa_chain_drop(t, c);
+		return false;
+	}
 	/* Only its read can have made what the kernel knows incomplete. */
-	return c && c->staged && c->state == FA_CHAIN_OPEN &&
-	       fa_sys_statx(dirfd, path, follow ? 0 : AT_SYMLINK_NOFOLLOW,
+	return c->staged && c->state >= FA_CHAIN_READING && c->state <= FA_CHAIN_OPEN &&
+	       c->window && !c->fresh &&
+	       fa_sys_statx(call->fd, call->path, follow ? 0 : AT_SYMLINK_NOFOLLOW,
 			    STATX_BASIC_STATS & ~STATX_ATIME, stx) == 0;
 }

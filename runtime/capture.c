@@ -15,6 +15,7 @@
 #include "readiness.h"
 #include "site.h"
 #include "sys.h"
+#include "walk.h"
 
 #define STEPS 32 /* calls on a hot descriptor that are looked at */
 #define PROBE 15 /* one sequence in 16 runs plain, to see whether it still waits */
@@ -73,7 +74,9 @@ FA_HIDDEN int fa_open_touch(struct fa_call *c)
 	if (!fa_busy(t))
 		return -1;
 	c->start = fa_cycles();
-	fd = fa_chain_adopt(t, c->fd, c->path, c->flags, &file);
+	if (t->h.listings && reading(c->flags))
+		fa_walk_visit(t, c, FA_OPEN, false);
+	fd = t->h.chains ? fa_chain_adopt(t, c->fd, c->path, c->flags, &file) : -1;
 	f = fd >= 0 ? fa_fd_slot(fd) : NULL;
 	if (f) {
 		sequence_begins(f, c, fa_cycles());
@@ -202,7 +205,11 @@ FA_HIDDEN void fa_statted(struct fa_call *c, const struct fa_seen *seen)
 	looked(t, ns >= FA_COLD_NS);
 	if (!fa_busy(t))
 		return;
-	fa_regime_note(seen->file.dev, FA_STAT, ns);
+	/* One that was foreseen does not tell whether stats wait. */
+	if (!c->foreseen)
+		fa_regime_note(seen->file.dev, FA_STAT, ns);
+	else if (c->ready && ns >= FA_COLD_NS)
+		fa_walk_useless(t);
 	if (*fa_any_cold && S_ISREG(seen->mode) && c->path && c->path[0]) {
 		site = fa_site(c->site);
 		r = &t->recent[t->recent_next++ % FA_RECENT];
@@ -239,7 +246,9 @@ FA_HIDDEN bool fa_stat_touch(struct fa_call *c, struct stat *st, bool follow)
 
 	if (!fa_busy(t))
 		return false;
-	settled = fa_chain_stat(t, c->fd, c->path, follow, &stx);
+	if (t->h.listings)
+		fa_walk_visit(t, c, FA_STAT, follow);
+	settled = t->h.chains && fa_chain_stat(t, c, follow, &stx) && st;
 	if (settled) {
 		fill(&filled, &stx);
 		settled = fa_sys_copy(fa_pid, &filled, st, sizeof(filled), true) ==
@@ -272,6 +281,21 @@ FA_HIDDEN void fa_fd_touch(struct fa_call *c, enum fa_op op)
 	c->start = fa_cycles();
 }
 
+/*
+ * A long file that is read from its beginning: keep a window in front of the reader.
+ * The kernel's own read-ahead is one request of 128 KiB, on most FUSE and NFS mounts.
+ */
+static void keep_ahead(struct fa_fd *f, int fd)
+{
+	if (f->bytes < 2 * FA_WINDOW_STEP || f->at[FA_SEEK] ||
+	    f->bytes + FA_WINDOW_MAX / 2 < f->ahead || fa_options.mode != FA_MODE_AUTO)
+		return;
+	if (f->ahead < f->bytes)
+		f->ahead = f->bytes;
+	fa_window(fd, f->ahead, f->bytes + FA_WINDOW_MAX);
+	f->ahead = f->bytes + FA_WINDOW_MAX;
+}
+
 /* After it. Errors teach nothing. */
 FA_HIDDEN void fa_fd_done(struct fa_call *c, enum fa_op op, int64_t result)
 {
@@ -283,12 +307,17 @@ FA_HIDDEN void fa_fd_done(struct fa_call *c, enum fa_op op, int64_t result)
 	f->cycles[op] += cycles;
 	if (op == FA_READ || op == FA_FSTAT)
 		fa_regime_note(f->dev, op, fa_ns(cycles));
+	if (op == FA_FSTAT && f->resident_to && !f->cycles[FA_OPEN] &&
+	    fa_ns(cycles) >= FA_COLD_NS)
+		fa_walk_stale(fa_thread_of(c->t));
 	if ((op == FA_READ || op == FA_SENDFILE) && result > 0) {
 		bool first = !f->bytes;
 
 		f->bytes += (uint64_t)result;
 		if (f->flags & FA_FD_COLD)
 			fa_hint_read(fa_hint_of(f->site), f->bytes, first);
+		if (f->flags & FA_FD_COLD && op == FA_READ)
+			keep_ahead(f, c->fd);
 	}
 }
 

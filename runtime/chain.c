@@ -21,6 +21,7 @@
 #include "readiness.h"
 #include "stream.h"
 #include "sys.h"
+#include "walk.h"
 
 #define SWEEP_NS 10000000U /* between looks at what has expired */
 
@@ -160,6 +161,8 @@ FA_HIDDEN void fa_chain_drop(struct fa_thread *t, struct fa_chain *c)
 	t->h.chains--;
 	if (!c->used)
 		t->h.n[FA_N_dropped]++;
+	if (c->walk)
+		fa_walk_dropped(t, c->walk, c->touched);
 	let_go(t, c);
 }
 
@@ -231,12 +234,21 @@ FA_HIDDEN bool fa_chain_close_direct(struct fa_thread *t, struct fa_chain *c)
 	return close_direct(t, c) && fa_ring_submit(t) > 0;
 }
 
+/* O_NOATIME is for a file's owner, and for who may do as if. */
+static bool may_hide(const struct fa_chain *c)
+{
+	unsigned user = fa_sys_geteuid();
+
+	return !user || (c->stx.stx_mask & STATX_UID && c->stx.stx_uid == user);
+}
+
 static void prepare(struct fa_thread *t, struct fa_chain *c, struct io_uring_sqe *sqe)
 {
 	unsigned slot = index_of(t, c);
 
 	switch (c->state) {
 	case FA_CHAIN_LOOKING:
+	case FA_CHAIN_ASKING:
 		io_uring_prep_statx(sqe, c->dirfd, c->path,
 				    c->flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0,
 				    STATX_BASIC_STATS, &c->stx);
@@ -245,6 +257,9 @@ static void prepare(struct fa_thread *t, struct fa_chain *c, struct io_uring_sqe
 	case FA_CHAIN_RUNNING:
 		io_uring_prep_openat_direct(sqe, c->dirfd, c->path, c->flags & ~O_CLOEXEC,
 					    0, slot);
+		/* What only warms the caches need not show in the access time. */
+		if (c->walk && c->warms && may_hide(c))
+			sqe->open_flags |= O_NOATIME;
 		if (!c->staged || !fa_device_local(c->file.dev))
 			sqe->flags |= IOSQE_ASYNC;
 		break;
@@ -306,7 +321,8 @@ static void ends(struct fa_thread *t, struct fa_chain *c, enum fa_chain_state st
 	c->state = state;
 	if (!c->staged)
 		return;
-	learn(t, c, resident);
+	if (!c->walk) /* the program's own calls tell, those that nobody foresaw */
+		learn(t, c, resident);
 	if (c->state == FA_CHAIN_OPEN && c->warms && close_direct(t, c))
 		c->state = FA_CHAIN_WARM;
 	let_go(t, c);
@@ -314,19 +330,26 @@ static void ends(struct fa_thread *t, struct fa_chain *c, enum fa_chain_state st
 
 static void looked(struct fa_thread *t, struct fa_chain *c, int result)
 {
+	if (c->walk && !c->opens) {
+		c->state = FA_CHAIN_WARM;
+		return;
+	}
 	if (result < 0 || !S_ISREG(c->stx.stx_mode)) {
 		/* The program's own open finds out; nothing else is ever opened ahead. */
 		ends(t, c, FA_CHAIN_FAILED, false);
 		return;
 	}
 	c->file = fa_identity_of(&c->stx);
-	fa_place_note(c->path, c->file.dev);
-	if (!fa_device_cold(c->file.dev)) {
+	if (!c->walk)
+		fa_place_note(c->path, c->file.dev);
+	if (!c->walk && !fa_device_cold(c->file.dev)) {
 		c->state = FA_CHAIN_WARM; /* nothing there waits */
 		let_go(t, c);
 		return;
 	}
-	c->warms = !fa_regime_cold(c->file.dev, FA_REOPEN);
+	/* Requests find out by trying; a walk would try with all that it has started. */
+	c->warms = c->walk ? fa_device_local(c->file.dev)
+			   : !fa_regime_cold(c->file.dev, FA_REOPEN);
 	if (c->window > c->stx.stx_size - c->from)
 		c->window = (uint32_t)(c->stx.stx_size - c->from);
 	if (c->stx.stx_size <= c->from)
@@ -364,8 +387,17 @@ static void chain_completed(struct fa_thread *t, uint64_t user_data, int result)
 	case FA_CHAIN_READING:
 		if (result < 0 && c->staged)
 			c->window = 0;		  /* not known to be there */
-		if (c->state == FA_CHAIN_READING) /* and not adopted meanwhile */
+		if (c->state != FA_CHAIN_READING) /* adopted meanwhile */
+			break;
+		if (c->restat && c->window && !c->warms && !c->dropped)
+			stage(t, c, FA_CHAIN_ASKING);
+		else
 			ends(t, c, FA_CHAIN_OPEN, c->turn == t->ring.turn);
+		break;
+	case FA_CHAIN_ASKING:
+		c->fresh = result == 0;
+		if (c->state == FA_CHAIN_ASKING)
+			ends(t, c, FA_CHAIN_OPEN, false);
 		break;
 	default:
 		break;
@@ -543,19 +575,59 @@ FA_HIDDEN bool fa_chain_foresee(struct fa_thread *t, const char *path, int flags
 	return true;
 }
 
-FA_HIDDEN bool fa_chain_opened(struct fa_thread *t, struct fa_chain *c)
+FA_HIDDEN bool fa_chain_walk(struct fa_thread *t, const struct fa_chain_plan *plan)
+{
+	struct fa_chain *c;
+	uint64_t key;
+	uint32_t len;
+
+	if (!may_start(t) || !fa_ring_scratch(t))
+		return false;
+	key = fa_chain_key(plan->dirfd, plan->path, &len);
+	for (unsigned i = 0; i < FA_CHAINS; i++)
+		if (t->ahead->key[i] == key && t->ahead->chain[i].opens >= plan->opens)
+			return true;
+	c = take(t);
+	if (!c)
+		return false;
+	c->staged = true;
+	if (!name(t, c, plan->dirfd, plan->path, plan->flags)) {
+		give_back(t, c);
+		return true; /* too long, and not for lack of room */
+	}
+	c->walk = plan->walk;
+	c->stx.stx_mask = 0;
+	c->opens = plan->opens;
+	c->restat = plan->restat;
+	c->window = plan->window > FA_CHAIN_READ ? FA_CHAIN_READ : plan->window;
+	t->h.n[FA_N_created]++;
+	list(t, c);
+	/* Nothing of it is adopted there: which file it is need not be known. */
+	c->warms = plan->regular && plan->opens && fa_device_local(plan->dev);
+	c->file.dev = plan->dev;
+	stage(t, c, c->warms ? FA_CHAIN_RUNNING : FA_CHAIN_LOOKING);
+	return true;
+}
+
+FA_HIDDEN bool fa_chain_wait(struct fa_thread *t, struct fa_chain *c,
+			     enum fa_chain_state until)
 {
 	uint64_t start = fa_cycles(), waited = 0;
 
 	fa_ring_reap(t);
-	while (c->state < FA_CHAIN_READING && !c->stalled && waited < FA_WAIT_NS) {
+	while (c->state < until && !c->stalled && waited < FA_WAIT_NS) {
 		fa_ring_wait(t, FA_WAIT_NS - waited);
 		waited = fa_ns(fa_cycles() - start);
 	}
 	t->h.n[FA_N_waited_ns] += waited;
-	if (c->state < FA_CHAIN_READING)
+	if (c->state < until)
 		fa_fallback(t, FA_F_timeout);
-	else if (c->state == FA_CHAIN_FAILED)
+	return c->state >= until;
+}
+
+FA_HIDDEN bool fa_chain_opened(struct fa_thread *t, struct fa_chain *c)
+{
+	if (fa_chain_wait(t, c, FA_CHAIN_READING) && c->state == FA_CHAIN_FAILED)
 		fa_fallback(t, FA_F_failed);
-	return c->state == FA_CHAIN_READING || c->state == FA_CHAIN_OPEN;
+	return c->state >= FA_CHAIN_READING && c->state <= FA_CHAIN_OPEN;
 }

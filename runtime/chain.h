@@ -30,6 +30,7 @@ enum fa_chain_state {
 	FA_CHAIN_LOOKING, /* statx: is it a regular file, and on which file system? */
 	FA_CHAIN_RUNNING, /* its open is on its way */
 	FA_CHAIN_READING, /* open, and its first bytes are on their way */
+	FA_CHAIN_ASKING,  /* they are there; attributes are asked for once more */
 	FA_CHAIN_OPEN,	  /* direct descriptor = its index */
 	FA_CHAIN_WARM,	  /* nothing is open; the program's own calls will not wait */
 	FA_CHAIN_FAILED
@@ -42,7 +43,12 @@ struct fa_chain {
 	bool staged;	   /* each operation is submitted when the one before has ended */
 	bool warms;	   /* only warms the caches: an open of this file system is local */
 	bool used;	   /* the program has opened it */
+	bool touched;	   /* or has tried to */
+	bool opens;	   /* or only to know its attributes */
+	bool restat;	   /* to ask for them again once it is read */
+	bool fresh;	   /* and they have been */
 	uint8_t in_flight; /* completions still to come */
+	uint32_t walk;	   /* handle of the directory (walk.h) that it is for, or 0 */
 	int dirfd, flags;
 	int conn; /* whose readiness is held for it, -1: none */
 	uint32_t window;
@@ -99,6 +105,21 @@ void fa_chain_start(struct fa_thread *t, int dirfd, const char *path, int flags,
 bool fa_chain_foresee(struct fa_thread *t, const char *path, int flags, uint32_t window,
 		      const struct fa_request *r, int conn) FA_HIDDEN;
 
+/* What a chain for a name of a directory shall do. */
+struct fa_chain_plan {
+	int dirfd, flags; /* of the open; without one, only O_NOFOLLOW counts */
+	const char *path;
+	uint32_t walk; /* handle of the directory */
+	uint64_t dev;
+	uint32_t window;
+	bool opens;   /* else it asks for the attributes, which are cached then */
+	bool regular; /* known to be such a file */
+	bool restat;  /* ask again when it is read: reading has made them stale */
+};
+
+/* Starts it, unless there is one. False: no room, or no ring. */
+bool fa_chain_walk(struct fa_thread *t, const struct fa_chain_plan *plan) FA_HIDDEN;
+
 /*
  * The chain for what the program opens now with these flags, or stats (-1), or
  * NULL; one that has ended before one that still runs. `path` is the program's
@@ -110,7 +131,14 @@ struct fa_chain *fa_chain_find(struct fa_thread *t, int dirfd, const char *path,
 /* Nobody waits for this connection's chain any more. */
 void fa_chain_detach(struct fa_thread *t, int conn) FA_HIDDEN;
 
-/* Waits until the chain's open has ended. True: it has a direct descriptor. */
+/*
+ * Waits until the chain has come so far, or to its end. False: it took too long.
+ * Meanwhile all others go on, as they do not while the program waits in a call.
+ */
+bool fa_chain_wait(struct fa_thread *t, struct fa_chain *c,
+		   enum fa_chain_state until) FA_HIDDEN;
+
+/* Until its open has ended. True: it has a direct descriptor. */
 bool fa_chain_opened(struct fa_thread *t, struct fa_chain *c) FA_HIDDEN;
 
 /* Closes the chain's direct descriptor. False: not now. */
@@ -141,8 +169,9 @@ int fa_chain_adopt(struct fa_thread *t, int dirfd, const char *path, int flags,
  * The program stats a path that a chain has read from: its attributes without the
  * access time, which alone would need a round trip; what is given for that is the
  * time before the chain's read. Everything else is as fresh as a plain stat's.
+ * `c->foreseen` tells whether a chain was started for it, `c->ready` that it has ended.
  */
-bool fa_chain_stat(struct fa_thread *t, int dirfd, const char *path, bool follow,
+bool fa_chain_stat(struct fa_thread *t, struct fa_call *c, bool follow,
 		   struct statx *stx) FA_HIDDEN;
 
 /* ---- close.c: closes that run behind ---- */

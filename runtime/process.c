@@ -18,6 +18,7 @@
 #include "report.h"
 #include "site.h"
 #include "sys.h"
+#include "walk.h"
 
 FA_HIDDEN __thread struct fa_thread_head *fa_self
 	__attribute__((tls_model("initial-exec")));
@@ -120,6 +121,7 @@ static struct fa_thread *thread_new(void)
 FA_HIDDEN void fa_thread_drop(struct fa_thread *t)
 {
 	fa_chain_reset(t);
+	fa_walk_forget(t);
 	fa_readiness_release_all(t);
 	fa_stream_reset(t);
 	fa_ring_retire(t);
@@ -335,6 +337,7 @@ FA_HIDDEN void fa_drain(void)
 
 	if (!t || !fa_busy(t))
 		return;
+	fa_walk_disturbed(t);
 	/* A file held open would be kept under another name by NFS and FUSE. */
 	wait_for_closes(t);
 	/* A worker lets go of the file just after it has posted the completion. */

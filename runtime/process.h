@@ -51,6 +51,7 @@ struct fa_thread {
 		uint64_t from, to; /* bytes that the chain has brought in */
 	} found;
 	struct fa_requests *requests; /* NULL until the first */
+	struct fa_walk *walk;	      /* NULL until the first directory */
 	uint16_t held[FA_HELD_MAX];   /* descriptors, h.held of them */
 	struct fa_stream stream[FA_STREAMS];
 	unsigned streaming;    /* windows on their way */

@@ -63,11 +63,12 @@ enum fa_thread_word {
 
 struct fa_thread_head {
 	uint32_t word;
-	uint32_t skip;	 /* opens and stats to pass by before one is looked at */
-	uint32_t chains; /* chains that an open might adopt */
-	uint32_t held;	 /* descriptors of which events are held back */
-	uint32_t tick;	 /* opens and stats looked at */
-	uint64_t looked; /* calls looked at: the others passed through */
+	uint32_t skip;	   /* opens and stats to pass by before one is looked at */
+	uint32_t chains;   /* chains that an open might adopt */
+	uint32_t listings; /* directories whose names may come next */
+	uint32_t held;	   /* descriptors of which events are held back */
+	uint32_t tick;	   /* opens and stats looked at */
+	uint64_t looked;   /* calls looked at: the others passed through */
 	uint64_t n[FA_COUNTERS];
 };
 
@@ -91,6 +92,7 @@ struct fa_fd {
 	uint64_t at[FA_OPS]; /* last return address per class */
 	uint64_t cycles[FA_OPS];
 	uint64_t resident, resident_to; /* bytes that a read of ours has found in memory */
+	uint64_t ahead;			/* bytes asked for in front of a reader */
 	uint64_t put_off;		/* offset + 1 of the last sendfile that was */
 	uint16_t stream;		/* index + 1 of the window on its way */
 	uint8_t window_steps;		/* its size */
@@ -118,6 +120,8 @@ struct fa_call {
 	uint64_t dev; /* of what is being closed, 0: not known */
 	int fd;	      /* or directory */
 	int flags;
+	bool foreseen; /* a stat for which something was started, */
+	bool ready;    /* and has ended */
 };
 
 /* What identifies a file, with the time that any change to it moves. */
@@ -194,8 +198,8 @@ static inline bool fa_pass_path(void)
 
 	if (fa_unlikely(fa_off))
 		return true;
-	if (fa_unlikely(!t || t->word != FA_T_READY || t->chains || !t->skip ||
-			*fa_any_cold || fa_capture_all))
+	if (fa_unlikely(!t || t->word != FA_T_READY || t->chains | t->listings ||
+			!t->skip || *fa_any_cold || fa_capture_all))
 		return false;
 	t->skip--;
 	t->n[FA_N_calls]++;
@@ -216,7 +220,7 @@ static inline int fa_open_begin(struct fa_call *c, int dirfd, const char *path, 
 		c->fd = dirfd;
 		c->path = path;
 		c->flags = flags;
-		if (c->t->chains) {
+		if (c->t->chains | c->t->listings) {
 			int fd = fa_open_touch(c);
 
 			if (fd >= 0)
@@ -247,7 +251,8 @@ static inline bool fa_stat_begin(struct fa_call *c, int dirfd, const char *path,
 		c->site = (uintptr_t)site;
 		c->fd = dirfd;
 		c->path = path;
-		if (c->t->chains && st && fa_stat_touch(c, st, follow))
+		c->foreseen = c->ready = false;
+		if (c->t->chains | c->t->listings && fa_stat_touch(c, st, follow))
 			return true;
 		c->start = fa_cycles();
 	}
@@ -315,6 +320,43 @@ static inline bool fa_fstat_begin(struct fa_call *c, int fd, struct stat *st,
  */
 size_t fa_send_touch(struct fa_call *c, int to, const off_t *offset, size_t n) FA_HIDDEN;
 void fa_send_end(struct fa_call *c, int to, size_t n, size_t some, int64_t sent) FA_HIDDEN;
+
+/* ---- directory streams: see dirstream.h ---- */
+
+struct dirent;
+
+/* How many are read by the runtime. */
+extern uint32_t fa_dirstreams FA_HIDDEN;
+
+/* Around the opening of one, `path` as for opendir(), else NULL. */
+void fa_dir_opened(struct fa_call *c, const void *dir, int fd, const char *path) FA_HIDDEN;
+
+static inline bool fa_dir_begin(struct fa_call *c)
+{
+	c->t = fa_enter();
+	c->start = c->t ? fa_cycles() : 0;
+	return c->t;
+}
+
+/*
+ * What readdir(), telldir() and seekdir() would do. False: it is libc's stream.
+ * *error is an errno, 0 at the end.
+ */
+bool fa_dir_read(const void *dir, struct dirent **entry, int *error) FA_HIDDEN;
+bool fa_dir_tell(const void *dir, int64_t *told) FA_HIDDEN;
+bool fa_dir_seek(const void *dir, int64_t to) FA_HIDDEN;
+
+/* A descriptor was duplicated: it may be a directory's whose names are known. */
+void fa_duplicated(int fd, int to) FA_HIDDEN;
+
+/* It is about to be closed. */
+void fa_dir_closed_slow(const void *dir) FA_HIDDEN;
+
+static inline void fa_dir_closed(const void *dir)
+{
+	if (fa_unlikely(fa_dirstreams))
+		fa_dir_closed_slow(dir);
+}
 
 int fa_own_guard(int fd) FA_HIDDEN; /* EBADF when the descriptor is ours, else 0 */
 extern int fa_own_lowest FA_HIDDEN; /* the library's own descriptors are >= this */

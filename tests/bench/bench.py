@@ -20,6 +20,7 @@ import bench_events  # noqa: E402
 import bench_hot  # noqa: E402
 import bench_micro  # noqa: E402
 import bench_slow  # noqa: E402
+import bench_tools  # noqa: E402
 import harness  # noqa: E402
 import report  # noqa: E402
 
@@ -42,6 +43,7 @@ SCENARIOS = {
     "hot": rows_of(bench_hot.PARTS),
     "slow": bench_slow.run,
     "events": bench_events.run,
+    "tools": bench_tools.run,
     "atcall": bench_atcall.run,
     "slowfs": rows_of((bench_slow.capacity,)),
 }
@@ -64,14 +66,16 @@ def arguments():
     p.add_argument("--quick", action="store_true", help="fewer and shorter runs, a minute or two")
     p.add_argument("--only", action="append", choices=SCENARIOS, metavar="NAME",
                    help="only this scenario (repeatable): " + ", ".join(SCENARIOS))
+    p.add_argument("--match", default="", metavar="TEXT",
+                   help="of the tools only the rows with this in their name")
     p.add_argument("--rounds", type=int, default=5, help="pairs per figure, at least 5")
     p.add_argument("--publish", action="store_true",
                    help="also write docs/PERFORMANCE.md and docs/img")
     opts = p.parse_args()
     if opts.rounds < 5:
         p.error("--rounds: at least 5")
-    if opts.publish and opts.quick:
-        p.error("--publish wants the full runs: not with --quick")
+    if opts.publish and (opts.quick or opts.match):
+        p.error("--publish wants the full runs: not with --quick or --match")
     return opts
 
 
@@ -85,7 +89,7 @@ def main():
     needed = [harness.LIB, harness.SLOWFS,
               *(harness.BUILD / "tests/bench" / n
                 for n in ("atcall", "downloads", "httpload", "micro", "null_preload",
-                          "relay", "slowfs_depth"))]
+                          "relay", "slowfs_depth", "toolrun"))]
     for path in needed:
         if not path.exists():
             sys.exit(f"bench: {path} is not built: run make bench")

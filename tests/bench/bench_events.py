@@ -7,15 +7,13 @@ import contextlib
 import functools
 import json
 import os
-import shutil
 import subprocess
-import tempfile
 import time
-from pathlib import Path
 
 import eventload
 import harness
 import sshmount
+from disk import disk_dir
 from eventload import SIZE, absolute, httpload, ratio
 
 DELAY_US = 2000
@@ -24,7 +22,6 @@ ALL = ("plain", "threads", "library")
 
 TREE = 100000                   # files on the disk
 TREE_DIRS = 100
-DISKS = ("ext2/ext3", "xfs", "btrfs", "f2fs")
 
 DOWNLOADS = 100
 DOWNLOAD_SIZE = 64 << 20
@@ -141,31 +138,13 @@ def saturated(opts):
 
 # --- a disk ------------------------------------------------------------------
 
-@contextlib.contextmanager
-def disk_dir():
-    """A new directory on the disk that the build is on."""
-    out = harness.BUILD / "bench"
-    out.mkdir(parents=True, exist_ok=True)
-    kind = subprocess.run(["stat", "-f", "-c", "%T", out], capture_output=True, text=True,
-                          check=True, timeout=10).stdout.strip()
-    if kind not in DISKS:
-        harness.skip(f"{out} is on {kind}, not on a disk file system")
-    if shutil.disk_usage(out).free < 4 * TREE * SIZE:
-        harness.skip(f"not enough space in {out}")
-    if any(not p.stat().st_mode & 1 for p in (out, *out.parents)):
-        harness.skip(f"{out} is closed to the server's user")
-    if not harness.drop_caches():
-        harness.skip("the page cache cannot be dropped without root")
-    with tempfile.TemporaryDirectory(dir=out, prefix="tree-") as top:
-        os.chmod(top, 0o755)
-        yield Path(top)
-
-
 def disk(opts):
     name = "nginx, disk, cache dropped, 64 conn."
     total = TREE // 10 if opts.quick else TREE
     seconds = 0.3 if opts.quick else 2
-    with disk_dir() as top, harness.tmpfs_dir() as work, contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
+        top = stack.enter_context(disk_dir(4 * TREE * SIZE))
+        work = stack.enter_context(harness.tmpfs_dir())
         eventload.progress(f"{eventload.FAMILY}: {name}: making {total} files")
         eventload.write_files(top, range(total), TREE_DIRS)
         sides = eventload.start(stack, ALL, top, work)

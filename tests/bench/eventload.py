@@ -41,7 +41,7 @@ class Side:
         return [run[key] for run in self.runs]
 
 
-def _children(pid):
+def children(pid):
     found = []
     for entry in os.listdir("/proc"):
         with contextlib.suppress(OSError, ValueError):
@@ -65,7 +65,7 @@ def start(stack, names, root, work, kinds=None, extra=""):
                                                                      else {})))
         workers = [server.pid]
         if make in FORKING:
-            workers = harness.wait_until(lambda: _children(server.pid), what="nginx worker")
+            workers = harness.wait_until(lambda: children(server.pid), what="nginx worker")
         sides.append(Side(name, port, workers))
     return sides
 

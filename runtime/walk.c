@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Learning how a program walks through directories, and running ahead of it.
+ */
+#include "walk.h"
+
+#include <dirent.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "hints.h"
+#include "process.h"
+#include "site.h"
+#include "sys.h"
+
+#define SCORE_MAX 8
+#define SURE 2 /* names in a row that an order foretold */
+#define DEPTH_FIRST 4U
+#define SPAN 1024U  /* positions ahead at most, those passed over included */
+#define LOOKED 256U /* names looked at for one visit */
+#define HOLE 128U   /* one name in so many is not looked ahead, to measure */
+#define WORTH_MAX 64
+#define PAUSE 64U
+#define PAUSE_MAX 4096U
+#define BLOCK 16U	  /* inodes that one read of the disk brings in, at least */
+#define MEMORY (8U << 20) /* of all listings */
+
+static void move(int8_t *score, int by)
+{
+	int v = *score + by;
+
+	*score = (int8_t)(v > SCORE_MAX ? SCORE_MAX : v < -SCORE_MAX ? -SCORE_MAX : v);
+}
+
+/* ---- directories ---- */
+
+static struct fa_walk *walk_of(struct fa_thread *t)
+{
+	if (!t->walk) {
+		t->walk = fa_map_wiped(sizeof(*t->walk));
+		if (!t->walk)
+			fa_fallback(t, FA_F_no_memory);
+	}
+	return t->walk;
+}
+
+static void forget(struct fa_thread *t, struct fa_walked *d)
+{
+	if (!d->handle)
+		return;
+	fa_listing_free(&d->names);
+	d->handle = 0;
+	t->h.listings--;
+}
+
+FA_HIDDEN void fa_walk_forget(struct fa_thread *t)
+{
+	for (unsigned i = 0; t->walk && i < FA_WALK_LISTINGS; i++)
+		forget(t, &t->walk->walked[i]);
+}
+
+static struct fa_walked *by_handle(struct fa_walk *w, uint32_t handle)
+{
+	for (unsigned i = 0; w && handle && i < FA_WALK_LISTINGS; i++)
+		if (w->walked[i].handle == handle)
+			return &w->walked[i];
+	return NULL;
+}
+
+/* A free one, or the one that was not used for the longest time. */
+static struct fa_walked *oldest(struct fa_walk *w, const struct fa_walked *but)
+{
+	struct fa_walked *old = NULL;
+
+	for (unsigned i = 0; i < FA_WALK_LISTINGS; i++) {
+		struct fa_walked *d = &w->walked[i];
+
+		if (!d->handle && !but)
+			return d;
+		if (d->handle && d != but && (!old || d->used < old->used))
+			old = d;
+	}
+	return old;
+}
+
+/* The path of a directory as a prefix of its files' paths shows it. */
+static void set_path(struct fa_walked *d, const char *path)
+{
+	size_t n;
+
+	d->path[0] = '\0';
+	if (!path)
+		return;
+	n = strlen(path);
+	while (n > 1 && path[n - 1] == '/')
+		n--;
+	if (n >= FA_WALK_PATH)
+		return;
+	memcpy(d->path, path, n);
+	d->path[n] = '\0';
+}
+
+static bool identify(int fd, const char *path, uint64_t *dev, uint64_t *ino)
+{
+	struct statx stx;
+
+	if (fa_sys_statx(fd, path, AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &stx) < 0)
+		return false;
+	*dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
+	*ino = stx.stx_ino;
+	return true;
+}
+
+FA_HIDDEN uint32_t fa_walk_directory(struct fa_thread *t, int fd, const char *path)
+{
+	static uint32_t handles; /* a child goes on counting: its parent's mean nothing */
+	struct fa_walk *w = walk_of(t);
+	struct fa_walked *d;
+	uint64_t dev, ino;
+
+	if (!w || fa_process->in_line || !identify(fd, "", &dev, &ino))
+		return 0;
+	d = NULL;
+	for (unsigned i = 0; i < FA_WALK_LISTINGS && !d; i++)
+		if (w->walked[i].handle && w->walked[i].dev == dev &&
+		    w->walked[i].ino == ino)
+			d = &w->walked[i]; /* read anew */
+	if (!d)
+		d = oldest(w, NULL);
+	forget(t, d);
+	d->handle = ++handles ? handles : ++handles;
+	d->used = ++w->tick;
+	d->directory = fa_directory;
+	d->fd = fd;
+	d->dup = -1;
+	d->next = d->at = 0;
+	d->depth = w->worth > 0 ? FA_WALK_DEPTH : DEPTH_FIRST;
+	d->flying = 0;
+	d->missed = false;
+	d->dev = dev;
+	d->ino = ino;
+	set_path(d, path);
+	t->h.listings++;
+	return d->handle;
+}
+
+static void keep_to_memory(struct fa_thread *t, struct fa_walk *w,
+			   const struct fa_walked *but)
+{
+	uint64_t all = 0;
+
+	for (unsigned i = 0; i < FA_WALK_LISTINGS; i++)
+		all += fa_listing_size(&w->walked[i].names);
+	while (all > MEMORY) {
+		struct fa_walked *d = oldest(w, but);
+
+		if (!d)
+			return;
+		all -= fa_listing_size(&d->names);
+		forget(t, d);
+	}
+}
+
+FA_HIDDEN bool fa_walk_name(struct fa_thread *t, uint32_t handle, const char *name,
+			    uint64_t ino, uint8_t type)
+{
+	struct fa_walk *w = t->walk;
+	struct fa_walked *d = by_handle(w, handle);
+
+	if (!d)
+		return false;
+	if (name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2])))
+		return true;
+	if (d->names.n % 1024 == 0)
+		keep_to_memory(t, w, d);
+	return fa_listing_add(&d->names, name, ino, type);
+}
+
+/* ---- which name is this? ---- */
+
+struct visit {
+	char path[FA_CHAIN_PATH + 1];
+	uint32_t prefix; /* length of what is before the name, slash included */
+	int dirfd;
+};
+
+static bool path_is(const struct fa_walked *d, const struct visit *v)
+{
+	uint32_t n = v->prefix;
+
+	if (!d->path[0] || (d->path[0] != '/' && d->directory != fa_directory))
+		return false;
+	while (n > 1 && v->path[n - 1] == '/')
+		n--;
+	if (!n) /* the working directory */
+		return !strcmp(d->path, ".");
+	return !strncmp(d->path, v->path, n) && !d->path[n];
+}
+
+static struct fa_walked *directory_of(struct fa_walk *w, const struct visit *v)
+{
+	bool by_number = !v->prefix && v->dirfd != AT_FDCWD;
+	uint64_t dev = 0, ino = 0;
+
+	/* Numbers are duplicated and used again: the directory itself is asked. */
+	if ((v->prefix && v->dirfd != AT_FDCWD && v->path[0] != '/') ||
+	    (!v->prefix &&
+	     !identify(by_number ? v->dirfd : AT_FDCWD, by_number ? "" : ".", &dev, &ino)))
+		return NULL;
+	for (unsigned i = 0; i < FA_WALK_LISTINGS; i++) {
+		struct fa_walked *d = &w->walked[i];
+
+		if (d->handle &&
+		    (v->prefix ? path_is(d, v) : d->ino == ino && d->dev == dev))
+			return d;
+	}
+	return NULL;
+}
+
+/* How a visit names its directory. */
+enum form { OTHERWISE, BY_STREAM, BY_DUPLICATE, BY_PATH };
+
+static enum form form_of(const struct fa_walked *d, const struct visit *v)
+{
+	if (v->prefix)
+		return v->path[v->prefix - 1] == '/' ? BY_PATH : OTHERWISE;
+	if (v->dirfd == d->fd)
+		return BY_STREAM;
+	return v->dirfd == d->dup ? BY_DUPLICATE : OTHERWISE;
+}
+
+/* A visit of this form that is still to come. False: it could be any. */
+static bool foretell(struct visit *v, const struct fa_walked *d, enum form form)
+{
+	size_t n = strlen(d->path);
+
+	v->prefix = 0;
+	switch (form) {
+	case BY_STREAM:
+		v->dirfd = d->fd;
+		return true;
+	case BY_DUPLICATE:
+		v->dirfd = d->dup;
+		return d->dup >= 0;
+	case BY_PATH:
+		if (!n || !strcmp(d->path, ".") || d->path[n - 1] == '/')
+			return false;
+		memcpy(v->path, d->path, n);
+		v->path[n] = '/';
+		v->prefix = (uint32_t)n + 1;
+		v->dirfd = AT_FDCWD;
+		return true;
+	default:
+		return false;
+	}
+}
+
+FA_HIDDEN void fa_duplicated(int fd, int to)
+{
+	struct fa_walk *w = fa_self ? fa_thread_of(fa_self)->walk : NULL;
+
+	for (unsigned i = 0; w && i < FA_WALK_LISTINGS; i++)
+		if (w->walked[i].handle && w->walked[i].fd == fd)
+			w->walked[i].dup = to;
+}
+
+/* ---- learning ---- */
+
+static struct fa_kind *kind_of(struct fa_walk *w, const struct fa_walked *d, uint32_t i)
+{
+	return &w->kind[d->names.names[i].kind];
+}
+
+static struct fa_kind *type_of(struct fa_walk *w, const struct fa_walked *d, uint32_t i)
+{
+	return &w->type[d->names.names[i].type & 15];
+}
+
+/* What was done with the name before this one. */
+static void learn_name(struct fa_walk *w)
+{
+	struct fa_kind *both[2];
+
+	if (!w->last || w->last->handle != w->last_handle)
+		return;
+	both[0] = kind_of(w, w->last, w->last_name);
+	both[1] = type_of(w, w->last, w->last_name);
+	for (unsigned i = 0; i < 2; i++) {
+		move(&both[i]->visited, 2);
+		move(&both[i]->statted, w->statted ? 2 : -1);
+		move(&both[i]->opened, w->opened ? 2 : -1);
+	}
+}
+
+/* Names between the last one and this one were passed over. */
+static void learn_passed(struct fa_walk *w, struct fa_walked *d, uint32_t i)
+{
+	uint32_t from = fa_listing_position(&d->names, w->order, w->last_name);
+	uint32_t to = fa_listing_position(&d->names, w->order, i);
+
+	if (from == FA_LISTING_NONE || to == FA_LISTING_NONE || to - from > BLOCK)
+		return;
+	for (uint32_t at = from + 1; at < to; at++) {
+		uint32_t passed = fa_listing_at(&d->names, w->order, at);
+
+		move(&kind_of(w, d, passed)->visited, -1);
+	}
+}
+
+static void learn_order(struct fa_walk *w, struct fa_walked *d, uint32_t i)
+{
+	uint8_t best = w->order;
+
+	for (unsigned o = 0; o < FA_ORDERS; o++)
+		move(&w->score[o],
+		     fa_listing_after(&d->names, o, w->last_name, i) ? 1 : -SCORE_MAX / 2);
+	/* Where two have foretold as much, the one that was followed stays. */
+	for (uint8_t o = 0; o < FA_ORDERS; o++)
+		if (w->score[o] > w->score[best])
+			best = o;
+	if (best != w->order) {
+		w->order = best;
+		for (unsigned n = 0; n < FA_WALK_LISTINGS; n++)
+			w->walked[n].next = w->walked[n].at = 0;
+	}
+}
+
+static void learn(struct fa_walk *w, struct fa_walked *d, uint32_t i)
+{
+	learn_name(w);
+	if (w->last == d && w->last_handle == d->handle) {
+		learn_order(w, d, i);
+		if (w->score[w->order] >= SURE)
+			learn_passed(w, d, i);
+	}
+	w->last = d;
+	w->last_handle = d->handle;
+	w->last_name = i;
+	w->statted = w->opened = false;
+	d->used = ++w->tick;
+}
+
+/* ---- running ahead ---- */
+
+static bool cold(const struct fa_walked *d)
+{
+	return fa_device_cold(d->dev) || fa_regime_cold(d->dev, FA_STAT);
+}
+
+/* Has its inode come in with another one's? On a disk neighbours share a block. */
+static bool in_block(struct fa_walk *w, const struct fa_walked *d, uint32_t i, bool note)
+{
+	uint64_t block = d->names.names[i].ino / BLOCK + 1;
+	uint64_t *slot = &w->blocks[block % FA_WALK_DEPTH];
+	bool there = *slot == block;
+
+	if (!fa_device_local(d->dev))
+		return false;
+	if (note)
+		*slot = block;
+	return there;
+}
+
+/* Starts what the name will need, as far as that is known. False: no room. */
+static bool start(struct fa_thread *t, struct fa_walk *w, struct visit *v,
+		  struct fa_walked *d, uint32_t i)
+{
+	const struct fa_kind *k = kind_of(w, d, i);
+	const struct fa_name *name = &d->names.names[i];
+	size_t len = strlen(fa_listing_name(&d->names, i));
+	struct fa_chain_plan plan = { .dirfd = v->dirfd,
+				      .path = v->path,
+				      .walk = d->handle,
+				      .dev = d->dev,
+				      .restat = w->restat > 1 };
+
+	if (!k->visited)
+		k = type_of(w, d, i); /* the first of its kind */
+	if (k->visited < -SCORE_MAX / 2 || v->prefix + len >= FA_CHAIN_PATH)
+		return true;
+	plan.opens = k->opened > 1 && name->type != DT_DIR;
+	if (!plan.opens && (k->statted < 1 || in_block(w, d, i, true)))
+		return true;
+	plan.regular = name->type == DT_REG;
+	plan.flags = plan.opens ? w->oflags : w->follow ? 0 : O_NOFOLLOW;
+	plan.window = plan.opens ? fa_hint_window(fa_hint_of(w->site), UINT64_MAX) : 0;
+	memcpy(v->path + v->prefix, fa_listing_name(&d->names, i), len + 1);
+	if (!fa_chain_walk(t, &plan))
+		return false;
+	d->flying++;
+	return true;
+}
+
+/* Chains for what comes next behind position `at`. */
+static void fill(struct fa_thread *t, struct fa_walk *w, struct visit *v,
+		 struct fa_walked *d, uint32_t at)
+{
+	unsigned looked = 0;
+
+	for (; d->flying < d->depth && looked < LOOKED && d->next <= at + SPAN; looked++) {
+		uint32_t name = fa_listing_at(&d->names, w->order, d->next);
+
+		if (name == FA_LISTING_NONE)
+			break;
+		if (++w->hole >= HOLE && d->next != at)
+			w->hole = 0;
+		else if (!start(t, w, v, d, name))
+			break;
+		d->next++;
+	}
+	if (t->ring.prepared)
+		fa_ring_submit(t);
+}
+
+static void run_ahead(struct fa_thread *t, struct fa_walk *w, struct visit *v,
+		      struct fa_walked *d, uint32_t i)
+{
+	uint32_t at = fa_listing_position(&d->names, w->order, i), first;
+
+	if (at == FA_LISTING_NONE)
+		return;
+	/* What the program opens now, too: while it waits for that, all go on. */
+	first = kind_of(w, d, i)->opened > 1 ? at : at + 1;
+	if (d->next < first || at < d->at)
+		d->next = first; /* or another round begins */
+	d->at = at;
+	fill(t, w, v, d, at);
+}
+
+static bool sure(const struct fa_walk *w, const struct fa_walked *d)
+{
+	return !w->pause && w->score[w->order] >= SURE && cold(d);
+}
+
+FA_HIDDEN void fa_walk_listed(struct fa_thread *t, uint32_t handle)
+{
+	struct fa_walked *d = by_handle(t->walk, handle);
+	struct visit v;
+
+	if (d && !fa_threaded() && sure(t->walk, d) && foretell(&v, d, t->walk->form))
+		fill(t, t->walk, &v, d, 0);
+}
+
+FA_HIDDEN void fa_walk_visit(struct fa_thread *t, struct fa_call *c, enum fa_op op,
+			     bool follow)
+{
+	struct fa_walk *w = t->walk;
+	struct fa_walked *d;
+	struct visit v = { .dirfd = c->fd };
+	uint32_t name, len;
+	long got;
+
+	if (!w || !t->h.listings || fa_threaded())
+		return;
+	got = fa_sys_copy(fa_pid, v.path, c->path, FA_CHAIN_PATH, false);
+	if (got <= 0)
+		return;
+	v.path[got] = '\0';
+	len = (uint32_t)strlen(v.path);
+	for (v.prefix = len; v.prefix && v.path[v.prefix - 1] != '/';)
+		v.prefix--;
+	d = len ? directory_of(w, &v) : NULL;
+	if (!d)
+		return;
+	name = fa_listing_find(&d->names, v.path + v.prefix, len - v.prefix);
+	if (name == FA_LISTING_NONE)
+		return;
+	if (d != w->last || d->handle != w->last_handle || name != w->last_name)
+		learn(w, d, name);
+	w->form = (uint8_t)form_of(d, &v);
+	if (op == FA_OPEN) {
+		w->opened = true;
+		w->oflags = c->flags;
+		w->site = fa_site(c->site);
+	} else {
+		w->statted = true;
+		w->follow = follow;
+		c->foreseen = in_block(w, d, name, false);
+	}
+	if (w->pause)
+		w->pause--;
+	else if (sure(w, d))
+		run_ahead(t, w, &v, d, name);
+}
+
+/* ---- is it worth it? ---- */
+
+static void pause(struct fa_walk *w)
+{
+	w->pause = PAUSE << w->pauses;
+	if (w->pause < PAUSE_MAX)
+		w->pauses++;
+	w->worth = 0;
+}
+
+/* Doubles until the first that was for nothing, then by steps; a quarter less each. */
+static void adjust(struct fa_walked *d, bool used)
+{
+	unsigned depth = d->depth;
+
+	d->flying--;
+	d->missed |= !used;
+	if (used)
+		depth += d->missed ? 1 : depth;
+	else
+		depth -= depth / 4;
+	d->depth = (uint16_t)(depth > FA_WALK_DEPTH ? FA_WALK_DEPTH
+			      : depth < DEPTH_FIRST ? DEPTH_FIRST
+						    : depth);
+}
+
+FA_HIDDEN void fa_walk_dropped(struct fa_thread *t, uint32_t handle, bool used)
+{
+	struct fa_walk *w = t->walk;
+	struct fa_walked *d = by_handle(w, handle);
+
+	if (d)
+		adjust(d, used);
+	if (!w)
+		return;
+	t->h.n[used ? FA_N_hits : FA_N_misses]++;
+	if (used && w->worth < WORTH_MAX && ++w->worth == WORTH_MAX)
+		w->pauses = 0;
+	if (!used && --w->worth < -WORTH_MAX)
+		pause(w);
+}
+
+FA_HIDDEN void fa_walk_useless(struct fa_thread *t)
+{
+	struct fa_walk *w = t->walk;
+
+	if (w && (w->worth -= 8) < 0)
+		pause(w);
+}
+
+FA_HIDDEN void fa_walk_stale(struct fa_thread *t)
+{
+	if (t->walk)
+		t->walk->restat++;
+}
+
+FA_HIDDEN void fa_walk_disturbed(struct fa_thread *t)
+{
+	bool flying = false;
+
+	for (unsigned i = 0; t->walk && i < FA_WALK_LISTINGS; i++)
+		flying |= t->walk->walked[i].handle && t->walk->walked[i].flying;
+	if (flying)
+		pause(t->walk);
+}
