@@ -176,6 +176,9 @@ FA_HIDDEN struct fa_thread_head *fa_enter_slow(void)
 	if (!t) {
 		t = thread_new();
 	} else if (h->word == FA_T_WIPED) {
+		/* A signal handler's call below this one must not list it again. */
+		__atomic_store_n(&h->word, FA_T_BUSY, __ATOMIC_RELAXED);
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
 		thread_list(t);
 		thread_begin(t);
 	} else if (h->word != FA_T_SHARED || !shared_parent(t)) {

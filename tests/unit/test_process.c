@@ -259,6 +259,31 @@ static void test_fork(void **state)
 	assert_int_equal(fa_pid, getpid());
 }
 
+/* As a signal handler that comes while the child's first call is at its beginning. */
+static long handler(long a, long b, long c, long d, long e, long f)
+{
+	fa_enter();
+	return fake_kernel(SYS_gettid, a, b, c, d, e, f);
+}
+
+static bool child_with_a_signal(void)
+{
+	struct fa_thread *t = fa_thread_of(fa_self);
+
+	fake_hook(SYS_gettid, handler);
+	CHECK(fa_enter() == &t->h);
+	CHECK(t->h.word == FA_T_READY);
+	CHECK(fa_process->threads == t && !t->next);
+	return true;
+}
+
+static void test_signal_after_fork(void **state)
+{
+	(void)state;
+	unit_self();
+	assert_true(unit_child(child_with_a_signal));
+}
+
 static bool grandchild(void)
 {
 	CHECK(fa_enter());
@@ -317,6 +342,7 @@ int main(void)
 		TEST(test_operator_knows_the_filter),
 		TEST(test_fork),
 		TEST(test_fork_twice),
+		TEST(test_signal_after_fork),
 		TEST(test_ends_once),
 		TEST(test_statistics_cannot_be_opened),
 	};
