@@ -257,9 +257,11 @@ static void prepare(struct fa_thread *t, struct fa_chain *c, struct io_uring_sqe
 	case FA_CHAIN_RUNNING:
 		io_uring_prep_openat_direct(sqe, c->dirfd, c->path, c->flags & ~O_CLOEXEC,
 					    0, slot);
-		/* What only warms the caches need not show in the access time. */
-		if (c->walk && c->warms && may_hide(c))
-			sqe->open_flags |= O_NOATIME;
+		/* The program does not get this one. A read shall wait, and leave no trace.
+		 */
+		if (c->walk && c->warms)
+			sqe->open_flags = (sqe->open_flags & (unsigned)~O_NONBLOCK) |
+					  (may_hide(c) ? O_NOATIME : 0);
 		if (!c->staged || !fa_device_local(c->file.dev))
 			sqe->flags |= IOSQE_ASYNC;
 		break;

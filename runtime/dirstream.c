@@ -53,6 +53,7 @@ static void unlock(struct dirstream *s)
 static void take_over(struct fa_thread *t, const void *dir, int fd, const char *path)
 {
 	struct dirstream *s = NULL;
+	uint32_t listing;
 	char *buffer;
 
 	for (unsigned i = 0; i < FA_DIRSTREAMS && !s; i++)
@@ -61,15 +62,16 @@ static void take_over(struct fa_thread *t, const void *dir, int fd, const char *
 	/* With threads nothing is looked ahead, and the table would need a lock. */
 	if (!s || fa_threaded())
 		return;
+	listing = fa_walk_directory(t, fd, path);
+	if (!listing)
+		return;
 	buffer = s->buffer ? s->buffer
 			   : fa_sys_mmap(NULL, BUFFER, PROT_READ | PROT_WRITE, MAP_PRIVATE);
 	if (!buffer) {
 		fa_fallback(t, FA_F_no_memory);
 		return;
 	}
-	*s = (struct dirstream){ .buffer = buffer,
-				 .fd = fd,
-				 .listing = fa_walk_directory(t, fd, path) };
+	*s = (struct dirstream){ .buffer = buffer, .fd = fd, .listing = listing };
 	__atomic_store_n(&s->dir, dir, __ATOMIC_RELEASE);
 	__atomic_add_fetch(&fa_dirstreams, 1, __ATOMIC_RELAXED);
 }

@@ -198,8 +198,8 @@ static inline bool fa_pass_path(void)
 
 	if (fa_unlikely(fa_off))
 		return true;
-	if (fa_unlikely(!t || t->word != FA_T_READY || t->chains | t->listings ||
-			!t->skip || *fa_any_cold || fa_capture_all))
+	if (fa_unlikely(!t || t->word != FA_T_READY || t->chains || !t->skip ||
+			*fa_any_cold || fa_capture_all))
 		return false;
 	t->skip--;
 	t->n[FA_N_calls]++;

@@ -20,7 +20,8 @@
 #define LOOKED 256U /* names looked at for one visit */
 #define HOLE 128U   /* one name in so many is not looked ahead, to measure */
 #define WORTH_MAX 64
-#define PAUSE 64U
+#define PAUSE 256U
+#define AVERAGE 32U /* names that a cost is the average of */
 #define PAUSE_MAX 4096U
 #define BLOCK 16U	  /* inodes that one read of the disk brings in, at least */
 #define MEMORY (8U << 20) /* of all listings */
@@ -111,6 +112,11 @@ static bool identify(int fd, const char *path, uint64_t *dev, uint64_t *ino)
 	return true;
 }
 
+static bool cold(uint64_t dev)
+{
+	return fa_device_cold(dev) || fa_regime_cold(dev, FA_STAT);
+}
+
 FA_HIDDEN uint32_t fa_walk_directory(struct fa_thread *t, int fd, const char *path)
 {
 	static uint32_t handles; /* a child goes on counting: its parent's mean nothing */
@@ -119,6 +125,9 @@ FA_HIDDEN uint32_t fa_walk_directory(struct fa_thread *t, int fd, const char *pa
 	uint64_t dev, ino;
 
 	if (!w || fa_process->in_line || !identify(fd, "", &dev, &ino))
+		return 0;
+	/* A disk's directories wait now and then; its files need not. */
+	if (fa_device_local(dev) && !cold(dev))
 		return 0;
 	d = NULL;
 	for (unsigned i = 0; i < FA_WALK_LISTINGS && !d; i++)
@@ -132,6 +141,7 @@ FA_HIDDEN uint32_t fa_walk_directory(struct fa_thread *t, int fd, const char *pa
 	d->used = ++w->tick;
 	d->directory = fa_directory;
 	d->fd = fd;
+	d->listed = fa_cycles();
 	d->dup = -1;
 	d->next = d->at = 0;
 	d->depth = w->worth > 0 ? FA_WALK_DEPTH : DEPTH_FIRST;
@@ -276,6 +286,37 @@ static struct fa_kind *type_of(struct fa_walk *w, const struct fa_walked *d, uin
 	return &w->type[d->names.names[i].type & 15];
 }
 
+/* Nothing is started for a while, and twice as long the next time. */
+static void pause(struct fa_walk *w)
+{
+	w->pause = PAUSE << w->pauses;
+	if (w->pause < PAUSE_MAX)
+		w->pauses++;
+	w->worth = 0;
+}
+
+/* How long the last name took, and whether it is worth running ahead at all. */
+static void learn_cost(struct fa_walk *w, bool same_directory)
+{
+	uint64_t now = fa_cycles(), took = now - w->came;
+	unsigned n = w->measured[w->ahead];
+
+	w->came = now;
+
+	if (!same_directory)
+		return; /* what lies between directories belongs to neither */
+	n = n < AVERAGE ? n + 1 : AVERAGE;
+	w->measured[w->ahead] = n;
+	w->cost[w->ahead] -= w->cost[w->ahead] / n;
+	w->cost[w->ahead] += took / n;
+	if (w->measured[0] < SURE || w->measured[1] < AVERAGE ||
+	    w->cost[1] < w->cost[0] - w->cost[0] / 8)
+		return;
+	pause(w);
+	/* Both are measured anew. */
+	w->measured[0] = w->measured[1] = 0;
+}
+
 /* What was done with the name before this one. */
 static void learn_name(struct fa_walk *w)
 {
@@ -327,8 +368,11 @@ static void learn_order(struct fa_walk *w, struct fa_walked *d, uint32_t i)
 
 static void learn(struct fa_walk *w, struct fa_walked *d, uint32_t i)
 {
+	bool same = w->last == d && w->last_handle == d->handle;
+
 	learn_name(w);
-	if (w->last == d && w->last_handle == d->handle) {
+	learn_cost(w, same);
+	if (same) {
 		learn_order(w, d, i);
 		if (w->score[w->order] >= SURE)
 			learn_passed(w, d, i);
@@ -336,16 +380,11 @@ static void learn(struct fa_walk *w, struct fa_walked *d, uint32_t i)
 	w->last = d;
 	w->last_handle = d->handle;
 	w->last_name = i;
-	w->statted = w->opened = false;
+	w->statted = w->opened = w->ahead = false;
 	d->used = ++w->tick;
 }
 
 /* ---- running ahead ---- */
-
-static bool cold(const struct fa_walked *d)
-{
-	return fa_device_cold(d->dev) || fa_regime_cold(d->dev, FA_STAT);
-}
 
 /* Has its inode come in with another one's? On a disk neighbours share a block. */
 static bool in_block(struct fa_walk *w, const struct fa_walked *d, uint32_t i, bool note)
@@ -381,7 +420,9 @@ static bool start(struct fa_thread *t, struct fa_walk *w, struct visit *v,
 	plan.opens = k->opened > 1 && name->type != DT_DIR;
 	if (!plan.opens && (k->statted < 1 || in_block(w, d, i, true)))
 		return true;
-	plan.regular = name->type == DT_REG;
+	/* So it was called a moment ago; after a while it is looked at first. */
+	plan.regular =
+		name->type == DT_REG && fa_ns(fa_cycles() - d->listed) < FA_CHAIN_LIFE;
 	plan.flags = plan.opens ? w->oflags : w->follow ? 0 : O_NOFOLLOW;
 	plan.window = plan.opens ? fa_hint_window(fa_hint_of(w->site), UINT64_MAX) : 0;
 	memcpy(v->path + v->prefix, fa_listing_name(&d->names, i), len + 1);
@@ -429,7 +470,7 @@ static void run_ahead(struct fa_thread *t, struct fa_walk *w, struct visit *v,
 
 static bool sure(const struct fa_walk *w, const struct fa_walked *d)
 {
-	return !w->pause && w->score[w->order] >= SURE && cold(d);
+	return !w->pause && w->score[w->order] >= SURE && cold(d->dev);
 }
 
 FA_HIDDEN void fa_walk_listed(struct fa_thread *t, uint32_t handle)
@@ -450,7 +491,10 @@ FA_HIDDEN void fa_walk_visit(struct fa_thread *t, struct fa_call *c, enum fa_op 
 	uint32_t name, len;
 	long got;
 
-	if (!w || !t->h.listings || fa_threaded())
+	if (!w || !t->h.listings || !*fa_any_cold || fa_threaded())
+		return;
+	/* Towards its end a pause is used to measure what names cost without us. */
+	if (w->pause && --w->pause > 2 * AVERAGE)
 		return;
 	got = fa_sys_copy(fa_pid, v.path, c->path, FA_CHAIN_PATH, false);
 	if (got <= 0)
@@ -477,21 +521,13 @@ FA_HIDDEN void fa_walk_visit(struct fa_thread *t, struct fa_call *c, enum fa_op 
 		w->follow = follow;
 		c->foreseen = in_block(w, d, name, false);
 	}
-	if (w->pause)
-		w->pause--;
-	else if (sure(w, d))
+	if (sure(w, d)) {
+		w->ahead = true;
 		run_ahead(t, w, &v, d, name);
+	}
 }
 
 /* ---- is it worth it? ---- */
-
-static void pause(struct fa_walk *w)
-{
-	w->pause = PAUSE << w->pauses;
-	if (w->pause < PAUSE_MAX)
-		w->pauses++;
-	w->worth = 0;
-}
 
 /* Doubles until the first that was for nothing, then by steps; a quarter less each. */
 static void adjust(struct fa_walked *d, bool used)
@@ -519,8 +555,8 @@ FA_HIDDEN void fa_walk_dropped(struct fa_thread *t, uint32_t handle, bool used)
 	if (!w)
 		return;
 	t->h.n[used ? FA_N_hits : FA_N_misses]++;
-	if (used && w->worth < WORTH_MAX && ++w->worth == WORTH_MAX)
-		w->pauses = 0;
+	if (used)
+		w->worth += w->worth < WORTH_MAX;
 	if (!used && --w->worth < -WORTH_MAX)
 		pause(w);
 }

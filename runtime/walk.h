@@ -22,7 +22,8 @@ struct fa_thread;
 
 #define FA_WALK_LISTINGS 64U /* directories remembered at a time */
 #define FA_WALK_PATH 128U    /* longest path of one */
-#define FA_WALK_DEPTH 64U    /* chains ahead at most */
+
+#define FA_WALK_DEPTH 64U /* chains ahead at most */
 
 /* What is done with names of a kind: below 0, not. */
 struct fa_kind {
@@ -40,6 +41,7 @@ struct fa_walked {
 	uint16_t flying;    /* and how many there are */
 	bool missed;	    /* depth grows step by step from then on */
 	int fd, dup;	    /* of the stream, and the last duplicate of that; -1: none */
+	uint64_t listed;    /* cycles, when its stream was opened */
 	uint64_t dev, ino;
 	char path[FA_WALK_PATH]; /* as it was opened; empty: only by descriptor */
 	struct fa_listing names;
@@ -65,7 +67,12 @@ struct fa_walk {
 	int restat;	/* do later fstats wait, because of our reads? */
 	unsigned pause; /* visits for which nothing is started */
 	unsigned pauses;
-	unsigned hole; /* visits since one ran plain, to measure */
+
+	bool ahead;	      /* was anything started for this name? */
+	uint64_t came;	      /* cycles, when the program came to it */
+	uint64_t cost[2];     /* cycles a name takes, plain and ahead: moving averages */
+	unsigned measured[2]; /* names in them */
+	unsigned hole;	      /* visits since one ran plain, to measure */
 };
 
 /*

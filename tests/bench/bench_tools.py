@@ -22,8 +22,7 @@ from toolload import Comparison, Tool, Tree
 COLD, HOT = "tools", "tools_hot"
 
 DIRS = 100                      # with 50 files each
-PART = 10                       # of these the plain side has on the slow file system
-DISK_DIRS = 200
+PART = 20                       # the plain side has one in so many on the slow file system
 DU_DIRS, DU_PER_DIR = 100, 1000
 SSHFS_DIRS = 20
 FTP_FILES = 500
@@ -138,7 +137,7 @@ def disk_rows(opts, wanted, dirs, per_dir, sizes):
 
 
 def disk(opts, wanted):
-    return disk_rows(opts, wanted, fewer(DISK_DIRS, opts), toolload.PER_DIR, toolload.SIZES)
+    return disk_rows(opts, wanted, fewer(DIRS, opts), toolload.PER_DIR, toolload.SIZES)
 
 
 def disk_du(opts, wanted):
@@ -252,7 +251,7 @@ def start_cost(work, count):
 
 def in_memory(opts, wanted):
     dirs = fewer(DIRS, opts)
-    seconds, least = (0.2, 3) if opts.quick else (4, max(opts.rounds, 7))
+    seconds, least = (0.2, 3) if opts.quick else (2.5, max(opts.rounds, 7))
     with disk_dir(1 << 30) as top, harness.tmpfs_dir() as work:
         tree = toolload.make_tree(top / "files", dirs)
         one_of_each = Tree(tree.path, dirs)

@@ -41,19 +41,19 @@ INTROS = {
         "Absolute figures. For memory and context switches the target is about the difference,\n"
         "for the others about the side with the library.",
     "tools":
-        "5,000 files of 4 to 32 KiB in 100 directories; 10,000 on the disk, 1,000 over sshfs,\n"
-        "100,000 small ones in the large tree of du; the caches are dropped before every run, and\n"
-        "sshfs is mounted anew. On slowfs the plain side has 500 of the 5,000 files (git status: all,\n"
-        "because it starts threads by their number), or it would take a minute: the figures are\n"
-        "files per second. Starting the program is in them; reading the program from the disk is\n"
-        "not. tar, cp and rsync write to tmpfs. In the notes, without and with the library: CPU\n"
-        "seconds per 1,000 files of the tool and its children, the largest process, and what the\n"
-        "library counted in one run. mget: 500 files, the library in vsftpd.",
+        "5,000 files of 4 to 32 KiB in 100 directories; over sshfs 1,000 in 20; `du, large tree`:\n"
+        "100,000 small ones in 100. The caches are dropped before every run, and sshfs is mounted\n"
+        "anew. On slowfs the plain side has 250 of the 5,000 files, or a run would take a minute\n"
+        "(but `git status`, which starts threads by the number of files): the figures are files per\n"
+        "second. To start the program is in them, to read it from the disk is not. tar, cp and rsync\n"
+        "write to tmpfs. In the notes, without and with the library: CPU seconds per 1,000 files,\n"
+        "children included; the largest process; and what the library counted in a run. `lftp mget`:\n"
+        "500 files, and the library is in vsftpd (`FUSE_AIO_PRESPAWN=1`).",
     "tools_hot":
-        "The same trees on the local disk, all of it cached; a C project of 13 files; a hundred\n"
-        "processes that do nothing (`find -exec true`) or read one file (`sh loop`: cat). Here the\n"
-        "library must cost next to nothing. What it costs to load it in a new process is in the\n"
-        "figures, and all there is in the last two.",
+        "The 5,000 files on the local disk, all of it cached; `make` of a C project of 13 files; a\n"
+        "hundred processes that do nothing (`find -exec true`) or print one file (`sh loop`: cat).\n"
+        "The library must cost next to nothing. What it takes to load it is in all figures, and is\n"
+        "most of the last three; the notes hold it against a preload that does nothing.",
     "atcall":
         "Files of 16 KiB, each opened, read and closed once without the library. plain: the calls.\n"
         "hint: `posix_fadvise(WILLNEED)` behind the open. ring: the open and the hint linked on a\n"

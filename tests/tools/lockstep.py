@@ -139,7 +139,7 @@ class Walk:
         return (status, out.decode().splitlines(), err), json.loads(said(self.changer)[6:])
 
 
-STATS = re.compile(r" (?:lstat|stat|statx|fstat|xopen) (\S+(?: n\d+ s-?\d+ t-?\d+)?)")
+STATS = re.compile(r" (?:lstat|stat|statx|fstat|xopen) (\S+(?: n\d+ s\d+(?: t\d+)?)?)")
 READS = re.compile(r" read (\d+ g-?\d+\.\.-?\d+)")
 
 

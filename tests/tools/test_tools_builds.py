@@ -27,10 +27,9 @@ COMMANDS = {
               "git add -u; git diff --cached | cksum; git commit -qm third; git rev-parse HEAD HEAD^{tree}",
     "checkout": "git checkout -q two; git status --short; cat d0/f0* | cksum; git checkout -q one; "
                 "git status --short; cat d0/f0* | cksum; git checkout -q two -- d0; git diff --cached --stat",
-    "stash": "echo x >> d0/f01; git stash -q; git status --short; cksum < d0/f01; git stash pop -q; git diff; "
-             "git grep -c needle; git ls-files -o; git clean -nxd; git reset -q --hard two; git rev-parse HEAD",
-    "clone": "git clone -q . $WORK/clone; (cd $WORK/clone; git checkout -q two; git status --short; "
-             "cat d0/f0* | cksum); git archive two | cksum; git merge -q two; git rev-parse HEAD",
+    "stash": "echo x >> d0/f01; git stash -q; git status --short; git stash pop -q; git diff; git clean -nxd; "
+             "git grep -c needle; git checkout -q -- .; git merge -q two; git archive one | cksum; "
+             "git clone -q . $WORK/clone; (cd $WORK/clone; git status; cat d0/f0* | cksum)",
 }
 
 
@@ -48,7 +47,7 @@ def test_git(place, pair, name):
                for side in pair])
 
 
-SOURCES = 30
+SOURCES = 20
 MAKEFILE = """
 CFLAGS = -O0 -Iinclude
 SOURCES := $(sort $(wildcard src/*.c))

@@ -68,28 +68,36 @@ WALKERS = [["--order", order, *options.split(), *table]
            for table in ([], ["--table-mapped"])]
 
 
-@pytest.mark.on("slow", "uncached", "tmpfs")
-def test_free(place):
+class Free:
+    """Four walkers and a changer on one file system."""
+
+    def __init__(self, stack, place):
+        self.side = stack.enter_context(place.pair(generation_0))[1]
+        table = stack.enter_context(tempfile.TemporaryFile(dir=self.side.work))
+        os.ftruncate(table.fileno(), 65536)
+        fd, tree = table.fileno(), f"{self.side.root}/tree"
+        self.changer = lockstep.start_changer(stack, {
+            "way": "free", "files": FILES, "seconds": SECONDS, "seed": 5, "table": fd,
+            "directory": tree, "aside": f"{self.side.root}/aside"}, [fd])
+        self.walkers = [stack.enter_context(contextlib.closing(runs.Run(
+            self.side, [lockstep.WALKER, *options, "--table", fd, "--seconds", SECONDS, tree],
+            pass_fds=[fd]))) for options in WALKERS]
+
+    def check(self):
+        for options, walker in zip(WALKERS, self.walkers):
+            status, out, err = walker.wait(whole=True)
+            assert status == 0 and not err, (self.side.fs, options, status, err)
+            lines = out.decode().splitlines()
+            wrong = [(why, line) for line in lines if (why := check(line))]
+            assert not wrong, (self.side.fs, options, len(wrong), len(lines), wrong[:10])
+            assert len(lines) > 100
+        self.changer.wait(20)
+        assert sum(json.loads(lockstep.said(self.changer)[6:])) > 30
+
+
+def test_free(places):
     """Only walkers with the library: what they may see is known without a plain run.
     Two of them ask for generations by a call, two read them from memory."""
     with contextlib.ExitStack() as stack:
-        side = stack.enter_context(place.pair(generation_0))[1]
-        table = stack.enter_context(tempfile.TemporaryFile(dir=side.work))
-        os.ftruncate(table.fileno(), 65536)
-        fd = table.fileno()
-        other = lockstep.start_changer(stack, {
-            "way": "free", "files": FILES, "seconds": SECONDS, "seed": 5, "table": fd,
-            "directory": f"{side.root}/tree", "aside": f"{side.root}/aside"}, [fd])
-        walkers = [stack.enter_context(contextlib.closing(runs.Run(
-            side, [lockstep.WALKER, *options, "--table", fd, "--seconds", SECONDS,
-                   f"{side.root}/tree"], pass_fds=[fd]))) for options in WALKERS]
-        found = [walker.wait(whole=True) for walker in walkers]
-        other.wait(20)
-        changes = sum(json.loads(lockstep.said(other)[6:]))
-    for options, (status, out, err) in zip(WALKERS, found):
-        assert status == 0 and not err, (options, status, err)
-        lines = out.decode().splitlines()
-        wrong = [(why, line) for line in lines if (why := check(line))]
-        assert not wrong, (options, len(wrong), len(lines), wrong[:10])
-        assert len(lines) > 100
-    assert changes > 100
+        for one in [Free(stack, places[kind]) for kind in ("slow", "uncached", "tmpfs")]:
+            one.check()

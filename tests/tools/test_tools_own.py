@@ -17,7 +17,7 @@ def python(name, *args):
 
 
 def some(base):
-    trees.large(base, 40, 700)
+    trees.large(base, 32, 700)
 
 
 @pytest.mark.on("slow")
@@ -73,8 +73,8 @@ def test_moved_under_a_descriptor(place):
                "fd = os.open('large', os.O_RDONLY)\n"
                "names = sorted(os.listdir('large'))\n"
                "for n, name in enumerate(names):\n"
-               "    if n == 25: os.rename('large', 'elsewhere'); os.mkdir('large')\n"
-               "    if n == 30: open('large/' + names[33], 'w').write('an impostor')\n"
+               "    if n == 20: os.rename('large', 'elsewhere'); os.mkdir('large')\n"
+               "    if n == 28: open('large/' + names[31], 'w').write('an impostor')\n"
                "    f = os.open(name, os.O_RDONLY, dir_fd=fd)\n"
                "    print(name, os.fstat(f).st_size, len(os.read(f, 9999)))\n"
                "    os.close(f)\n"

@@ -32,7 +32,7 @@ WRITES = {
             "cp -rs $PWD/tree/d2 soft; ls soft; rm -r soft",
     "rsync": "rsync -aHXi tree/ out/ && echo x >> tree/d0/f01 && rsync -aHXi tree/ out/",
     "rsync-delete": "rsync -ai --delete other/ tree/d0/ && rsync -acin other/ tree/d0/",
-    "rsync-itself": "rsync -ai tree/ tree/ && rsync -aci tree/d0/ tree/d0/",
+    "rsync-itself": "rsync -ai tree/d1/ tree/d1/ && rsync -aci tree/d0/ tree/d0/",
     "rsync-inplace": "rsync -a --inplace --no-whole-file other/ tree/d0/ && "
                      "rsync -a --link-dest=$PWD/other other/ out/",
     "mv": "mkdir out && mv tree/d0 tree/d1/* out/ && mv out/sub tree/ && "

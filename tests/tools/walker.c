@@ -73,7 +73,10 @@ static void print_stat(const char *what, long result, mode_t mode, uint64_t link
 	printf(" %s %c%03o n%" PRIu64, what, type_letter(mode), mode & 07777, links);
 	/* Directories have sizes that are their file system's business. */
 	if (!S_ISDIR(mode))
-		printf(" s%" PRId64 " t%" PRId64, size, mtime);
+		printf(" s%" PRId64, size);
+	/* Not every one lets the times of a symbolic link be set. */
+	if (!S_ISDIR(mode) && !S_ISLNK(mode))
+		printf(" t%" PRId64, mtime);
 }
 
 /* ---- what can be done with a name ---- */

@@ -44,6 +44,7 @@ static int stream_setup(void **state)
 		strcpy(dir, unit_file(name, 0));
 	}
 	*strrchr(dir, '/') = '\0';
+	unit_cold(unit_seen(dir).file.dev, FA_STAT);
 	ours = opened(true);
 	libcs = opendir(dir);
 	return 0;
@@ -169,6 +170,7 @@ static void test_libcs(void **state)
 	assert_false(fa_dir_read(libcs, &e, &error));
 	assert_false(fa_dir_tell(libcs, &at));
 	assert_false(fa_dir_seek(libcs, 0));
+	unit_hot(unit_seen(dir).file.dev, FA_STAT);
 	d = opened(false);
 	assert_int_equal(fa_dirstreams, 1);
 	assert_false(fa_dir_read(d, &e, &error));

@@ -230,12 +230,28 @@ static void test_useless(void **state)
 	assert_true(looked_up() < WALK_FILES / 2);
 }
 
+/* Names take as long as before: running ahead gains nothing, and ends. */
+static void test_gains_nothing(void **state)
+{
+	(void)state;
+	make_files("");
+	list_files();
+	for (unsigned n = 0; n < 3; n++)
+		for (unsigned i = 0; i < WALK_FILES; i++) {
+			t->walk->came = unit_ago(50000);
+			walk_stat(i, i < 3 ? 2000000 : 1000);
+		}
+	assert_true(t->walk->pauses > 0);
+	assert_true(t->h.n[FA_N_hits] < 2 * WALK_FILES);
+}
+
 /* Two rounds over the same names. */
 static void test_again(void **state)
 {
 	(void)state;
 	make_files("");
 	list_files();
+	worth_it();
 	for (unsigned n = 0; n < 2; n++)
 		for (unsigned i = 0; i < WALK_FILES; i++)
 			walk_stat(i, i < 3 ? 2000000 : 1000);
@@ -302,23 +318,15 @@ static void test_no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WALK_TEST(test_stats),
-		WALK_TEST(test_stays_cold),
-		WALK_TEST(test_hot),
-		WALK_TEST(test_backwards),
-		WALK_TEST(test_no_order),
-		WALK_TEST(test_opens),
-		WALK_TEST(test_flags),
-		WALK_TEST(test_suffixes),
-		WALK_TEST(test_by_descriptor),
-		WALK_TEST(test_elsewhere),
-		WALK_TEST(test_replaced),
-		WALK_TEST(test_removals),
-		WALK_TEST(test_useless),
-		WALK_TEST(test_again),
-		WALK_TEST(test_many_directories),
-		WALK_TEST(test_fork),
-		WALK_TEST(test_no_memory),
+		WALK_TEST(test_stats),	       WALK_TEST(test_stays_cold),
+		WALK_TEST(test_hot),	       WALK_TEST(test_backwards),
+		WALK_TEST(test_no_order),      WALK_TEST(test_opens),
+		WALK_TEST(test_flags),	       WALK_TEST(test_suffixes),
+		WALK_TEST(test_by_descriptor), WALK_TEST(test_elsewhere),
+		WALK_TEST(test_replaced),      WALK_TEST(test_removals),
+		WALK_TEST(test_useless),       WALK_TEST(test_gains_nothing),
+		WALK_TEST(test_again),	       WALK_TEST(test_many_directories),
+		WALK_TEST(test_fork),	       WALK_TEST(test_no_memory),
 	};
 
 	return cmocka_run_group_tests_name("walk", tests, NULL, NULL);
