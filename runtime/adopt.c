@@ -66,7 +66,7 @@ FA_HIDDEN int fa_chain_adopt(struct fa_thread *t, int dirfd, const char *path, i
 	}
 	start = fa_cycles();
 	/* Reading ahead has made the access time stale: asking for it would wait. */
-	if (fa_sys_statx(dirfd, path, flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0,
+	if (fa_sys_statx(dirfd, path, fa_chain_ask(t, c, !(flags & O_NOFOLLOW)),
 			 STATX_BASIC_STATS & ~STATX_ATIME, &t->attr.stx) < 0) {
 		fa_fallback(t, FA_F_stale);
 		goto out;
@@ -116,6 +116,10 @@ FA_HIDDEN bool fa_chain_stat(struct fa_thread *t, struct fa_call *call, bool fol
 	if (!c)
 		return false;
 	call->foreseen = c->walk;
+	/* The plain call shall not find what its chain has found before. */
+	if (fa_chain_ask(t, c, true))
+		fa_sys_statx(call->fd, call->path, fa_chain_ask(t, c, follow),
+			     STATX_BASIC_STATS, stx);
 	if (c->walk && c->state == FA_CHAIN_LOOKING)
 		fa_chain_wait(t, c, FA_CHAIN_RUNNING);
 	if (c->walk && !c->opens) {

@@ -125,6 +125,7 @@ static void give_back(struct fa_thread *t, struct fa_chain *c)
 static void list(struct fa_thread *t, struct fa_chain *c)
 {
 	c->directory = fa_directory;
+	c->heard = t->h.heard;
 	c->started = fa_cycles();
 	t->ahead->key[index_of(t, c)] = c->key;
 	t->h.chains++;
@@ -213,6 +214,13 @@ FA_HIDDEN struct fa_chain *fa_chain_find(struct fa_thread *t, int dirfd, const c
 	if (!found && t->ahead->dropped)
 		fa_chain_sweep(t); /* one has just expired: its file is closed now */
 	return found;
+}
+
+FA_HIDDEN int fa_chain_ask(const struct fa_thread *t, const struct fa_chain *c, bool follow)
+{
+	/* What a request asks for may be as it is at any moment since it came. */
+	return (follow ? 0 : AT_SYMLINK_NOFOLLOW) |
+	       (c->walk && c->heard != t->h.heard ? AT_STATX_FORCE_SYNC : 0);
 }
 
 /* ---- stages ---- */

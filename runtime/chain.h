@@ -53,6 +53,7 @@ struct fa_chain {
 	int conn; /* whose readiness is held for it, -1: none */
 	uint32_t window;
 	uint32_t directory; /* which working directory it started in */
+	uint32_t heard;	    /* what the program had heard when it started */
 	uint32_t turn;	    /* of the ring, when its read was submitted */
 	uint64_t from;	    /* first byte of the window */
 	uint64_t started;   /* cycles */
@@ -127,6 +128,13 @@ bool fa_chain_walk(struct fa_thread *t, const struct fa_chain_plan *plan) FA_HID
  */
 struct fa_chain *fa_chain_find(struct fa_thread *t, int dirfd, const char *path,
 			       int flags) FA_HIDDEN;
+
+/*
+ * How a name is to be asked for at the touch of its chain: of the server, where the
+ * program may have heard of a change since the chain began.
+ */
+int fa_chain_ask(const struct fa_thread *t, const struct fa_chain *c,
+		 bool follow) FA_HIDDEN;
 
 /* Nobody waits for this connection's chain any more. */
 void fa_chain_detach(struct fa_thread *t, int conn) FA_HIDDEN;

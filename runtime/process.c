@@ -497,6 +497,21 @@ FA_HIDDEN void fa_process_starts(void)
 	fa_off = false;
 }
 
+/*
+ * What was opened ahead is closed now: a ring's files outlive its process for some
+ * milliseconds, and somebody who waits for its end may want to unmount them.
+ */
+static void end_chains(void)
+{
+	struct fa_thread *t = fa_thread_of(fa_self);
+	unsigned patience = PATIENCE;
+
+	if (fa_off || !t || !t->ahead || !fa_busy(t))
+		return;
+	quiesce(t, &patience);
+	fa_ready(t);
+}
+
 FA_HIDDEN void fa_process_ends(void)
 {
 	/* Behind an inherited filter nothing was called, and nothing is but write(). */
@@ -505,5 +520,6 @@ FA_HIDDEN void fa_process_ends(void)
 	if (!ours || !fa_process || fa_process->state != RUNNING || fa_process->ended)
 		return;
 	fa_process->ended = true;
+	end_chains();
 	fa_stats_write();
 }

@@ -67,6 +67,7 @@ struct fa_thread_head {
 	uint32_t chains;   /* chains that an open might adopt */
 	uint32_t listings; /* directories whose names may come next */
 	uint32_t held;	   /* descriptors of which events are held back */
+	uint32_t heard;	   /* times that something may have been told to the program */
 	uint32_t tick;	   /* opens and stats looked at */
 	uint64_t looked;   /* calls looked at: the others passed through */
 	uint64_t n[FA_COUNTERS];
@@ -433,6 +434,18 @@ bool fa_recv_touch_slow(int fd) FA_HIDDEN;
 /* The program has learned by other means that a connection has something to read. */
 void fa_recv_told(int fd) FA_HIDDEN;
 
+/*
+ * The program is about to learn something, from another program perhaps: what was
+ * looked ahead before may be out of date then on a file system that others change.
+ */
+static inline void fa_heard(void)
+{
+	struct fa_thread_head *t = fa_self;
+
+	if (t && fa_unlikely(t->chains))
+		t->heard++;
+}
+
 /* Before a read of a connection. True: answer EAGAIN, an event will follow. */
 static inline bool fa_recv_touch(int fd)
 {
@@ -442,6 +455,8 @@ static inline bool fa_recv_touch(int fd)
 	if (fa_likely(fa_off || !t || t->word != FA_T_READY ||
 		      (!*fa_any_cold && !t->held) || (unsigned)fd >= FA_FDS))
 		return false;
+	if (!fa_fds[fd].flags)
+		fa_heard();
 	w = &fa_watches[fd];
 	return (w->set | w->flags) && fa_recv_touch_slow(fd);
 }

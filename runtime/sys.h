@@ -29,6 +29,9 @@
 #define FA_OP_FIXED_FD_INSTALL 54	       /* Linux 6.8 */
 #define FA_FIXED_FD_NO_CLOEXEC (1U << 0)
 
+#ifndef AT_STATX_FORCE_SYNC
+#define AT_STATX_FORCE_SYNC 0x2000
+#endif
 #ifndef AT_STATX_DONT_SYNC
 #define AT_STATX_DONT_SYNC 0x4000
 #endif

@@ -60,8 +60,8 @@ def test_uncached(place, habit):
     walk(place, habit, behind=True)
 
 
-@pytest.mark.xfail(strict=True, reason="what was looked ahead is as old as the kernel lets it be, "
-                                       "see docs/CONTRACT.md")
+@pytest.mark.xfail(strict=True, reason="names that were looked ahead are as old as the kernel lets "
+                                       "them be, see docs/CONTRACT.md")
 @pytest.mark.on("slow")
 @pytest.mark.parametrize("habit", ["tar", "du", "python"])
 def test_behind_the_mount(place, habit):

@@ -199,6 +199,47 @@ static void test_replaced(void **state)
 	assert_int_equal(t->fallback[FA_F_stale], 1);
 }
 
+static long asked; /* flags of the last statx by name */
+
+static long on_statx(long dirfd, long path, long flags, long mask, long stx, long f)
+{
+	if (!(flags & AT_EMPTY_PATH))
+		asked = flags;
+	return fake_kernel(SYS_statx, dirfd, path, flags, mask, stx, f);
+}
+
+/* Somebody may have told of a change: the server is asked, not the kernel's cache. */
+static void test_heard(void **state)
+{
+	(void)state;
+	make_files("");
+	list_files();
+	worth_it();
+	for (unsigned i = 0; i < 10; i++)
+		walk_open(i, O_RDONLY);
+	fake_hook(SYS_statx, on_statx);
+	assert_true(walk_open(10, O_RDONLY));
+	assert_false(asked & AT_STATX_FORCE_SYNC);
+	fa_heard();
+	assert_true(walk_open(11, O_RDONLY));
+	assert_true(asked & AT_STATX_FORCE_SYNC);
+}
+
+/* Nothing is left open for who waits for the end of the process. */
+static void test_end(void **state)
+{
+	(void)state;
+	make_files("");
+	list_files();
+	for (unsigned i = 0; i < 10; i++)
+		walk_open(i, O_RDONLY);
+	assert_true(t->h.chains > 0);
+	assert_true(slots_open() > 0);
+	fa_process_ends();
+	assert_int_equal(t->h.chains, 0);
+	assert_int_equal(slots_open(), 0);
+}
+
 /* Removals make chains wait: after one, nothing is started for a while. */
 static void test_removals(void **state)
 {
@@ -323,7 +364,8 @@ int main(void)
 		WALK_TEST(test_no_order),      WALK_TEST(test_opens),
 		WALK_TEST(test_flags),	       WALK_TEST(test_suffixes),
 		WALK_TEST(test_by_descriptor), WALK_TEST(test_elsewhere),
-		WALK_TEST(test_replaced),      WALK_TEST(test_removals),
+		WALK_TEST(test_replaced),      WALK_TEST(test_heard),
+		WALK_TEST(test_end),	       WALK_TEST(test_removals),
 		WALK_TEST(test_useless),       WALK_TEST(test_gains_nothing),
 		WALK_TEST(test_again),	       WALK_TEST(test_many_directories),
 		WALK_TEST(test_fork),	       WALK_TEST(test_no_memory),
