@@ -43,7 +43,8 @@ INTROS = {
     "tools":
         "5,000 files of 4 to 32 KiB in 100 directories; over sshfs 1,000 in 20; `du, large tree`:\n"
         "100,000 small ones in 100. The caches are dropped before every run, and sshfs is mounted\n"
-        "anew. On slowfs the plain side has 250 of the 5,000 files, or a run would take a minute\n"
+        "anew. On slowfs the plain side has 250 of the 5,000 files (`ls -lR` and `rsync`\n"
+        "with the library 1,000), or a run would take a minute\n"
         "(but `git status`, which starts threads by the number of files): the figures are files per\n"
         "second. To start the program is in them, to read it from the disk is not. tar, cp and rsync\n"
         "write to tmpfs. In the notes, without and with the library: CPU seconds per 1,000 files,\n"
