@@ -29,12 +29,12 @@ struct fa_name {
 	uint64_t ino;
 	uint32_t at;  /* in `bytes` */
 	uint8_t type; /* DT_* */
-	uint8_t kind; /* which class of names: see fa_name_kind() */
+	uint8_t kind; /* which class of names: by type and suffix */
 };
 
 #define FA_KINDS 64U
 
-/* Memory of its own for each array, which grows by halves of a page and more. */
+/* Each array has memory of its own: a page, and twice as much whenever it is full. */
 struct fa_listing {
 	struct fa_name *names;
 	char *bytes;
