@@ -23,9 +23,9 @@ static int counted(int n)
 /*
  * `call` waits as the program asked, unless something of the library's is under
  * way, which `end` then waits for as well. The result is a count or a negative
- * errno there, and as in libc here.
+ * errno there, and as in libc here. `heard` looks at what it tells the program.
  */
-#define WAIT(ns, mask, call, end)                  \
+#define WAIT(ns, mask, call, end, heard)           \
 	do {                                       \
 		struct fa_wait w;                  \
 		int n = 0;                         \
@@ -34,11 +34,25 @@ static int counted(int n)
 			return call;               \
 		if (fa_wait_begin(&w, ns, mask)) { \
 			n = call;                  \
-			if (n <= 0)                \
-				return n;          \
+			if (n > 0)                 \
+				n = counted(end);  \
+		} else {                           \
+			n = counted(end);          \
 		}                                  \
-		return counted(end);               \
+		heard;                             \
+		return n;                          \
 	} while (0)
+
+/* That a peer has taken bytes off is no news, as it is none after a write. */
+static void heard_poll(const struct pollfd *fds, nfds_t count, int n)
+{
+	bool news = n < 0;
+
+	for (nfds_t i = 0; i < count && n > 0 && !news; i++)
+		news = fds[i].revents & ~(POLLOUT | POLLWRNORM);
+	if (news)
+		fa_heard();
+}
 
 static int64_t of_ms(int ms)
 {
@@ -123,47 +137,47 @@ int fa_epoll_ctl(int set, int op, int fd, struct epoll_event *event)
 int fa_epoll_wait(int set, struct epoll_event *events, int max, int timeout)
 {
 	WAIT(of_ms(timeout), NULL, REAL(epoll_wait)(set, events, max, timeout),
-	     fa_epoll_end(&w, set, events, max, n));
+	     fa_epoll_end(&w, set, events, max, n), fa_heard());
 }
 
 int fa_epoll_pwait(int set, struct epoll_event *events, int max, int timeout,
 		   const sigset_t *mask)
 {
 	WAIT(of_ms(timeout), mask, REAL(epoll_pwait)(set, events, max, timeout, mask),
-	     fa_epoll_end(&w, set, events, max, n));
+	     fa_epoll_end(&w, set, events, max, n), fa_heard());
 }
 
 int fa_epoll_pwait2(int set, struct epoll_event *events, int max, const struct timespec *ts,
 		    const sigset_t *mask)
 {
 	WAIT(of_ts(ts), mask, REAL(epoll_pwait2)(set, events, max, ts, mask),
-	     fa_epoll_end(&w, set, events, max, n));
+	     fa_epoll_end(&w, set, events, max, n), fa_heard());
 }
 
 int fa_poll(struct pollfd *fds, nfds_t count, int timeout)
 {
 	WAIT(of_ms(timeout), NULL, REAL(poll)(fds, count, timeout),
-	     fa_poll_end(&w, fds, count, n));
+	     fa_poll_end(&w, fds, count, n), heard_poll(fds, count, n));
 }
 
 int fa___poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t size)
 {
 	WAIT(of_ms(timeout), NULL, REAL(__poll_chk)(fds, count, timeout, size),
-	     fa_poll_end(&w, fds, count, n));
+	     fa_poll_end(&w, fds, count, n), heard_poll(fds, count, n));
 }
 
 int fa_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *ts,
 	     const sigset_t *mask)
 {
 	WAIT(of_ts(ts), mask, REAL(ppoll)(fds, count, ts, mask),
-	     fa_poll_end(&w, fds, count, n));
+	     fa_poll_end(&w, fds, count, n), heard_poll(fds, count, n));
 }
 
 int fa___ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *ts,
 		   const sigset_t *mask, size_t size)
 {
 	WAIT(of_ts(ts), mask, REAL(__ppoll_chk)(fds, count, ts, mask, size),
-	     fa_poll_end(&w, fds, count, n));
+	     fa_poll_end(&w, fds, count, n), heard_poll(fds, count, n));
 }
 
 int fa_select(int count, fd_set *in, fd_set *out, fd_set *except, struct timeval *tv)
@@ -173,6 +187,7 @@ int fa_select(int count, fd_set *in, fd_set *out, fd_set *except, struct timeval
 
 	if (fa_likely(fa_pass_wait()))
 		return REAL(select)(count, in, out, except, tv);
+	fa_heard();
 	fa_wait_begin(&w, of_tv(tv), NULL);
 	if (!fa_select_wait(&w, count, in, out, except, &n))
 		return REAL(select)(count, in, out, except, tv);
@@ -193,6 +208,7 @@ int fa_pselect(int count, fd_set *in, fd_set *out, fd_set *except,
 
 	if (fa_likely(fa_pass_wait()))
 		return REAL(pselect)(count, in, out, except, ts, mask);
+	fa_heard();
 	fa_wait_begin(&w, of_ts(ts), mask);
 	if (!fa_select_wait(&w, count, in, out, except, &n))
 		return REAL(pselect)(count, in, out, except, ts, mask);

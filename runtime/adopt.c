@@ -39,10 +39,10 @@ static bool same(struct fa_identity a, struct fa_identity b)
 	       a.ctime_ns == b.ctime_ns;
 }
 
-FA_HIDDEN int fa_chain_adopt(struct fa_thread *t, int dirfd, const char *path, int flags,
+FA_HIDDEN int fa_chain_adopt(struct fa_thread *t, const struct fa_call *call,
 			     struct fa_identity *file)
 {
-	struct fa_chain *c = fa_chain_find(t, dirfd, path, flags);
+	struct fa_chain *c = fa_chain_find(t, call, call->flags);
 	uint64_t start;
 	int fd = -1;
 
@@ -50,8 +50,10 @@ FA_HIDDEN int fa_chain_adopt(struct fa_thread *t, int dirfd, const char *path, i
 	if (!c)
 		return -1;
 	c->touched = true;
-	if (c->walk) /* what follows the open would wait for the rest */
+	if (c->walk) { /* what follows the open would wait for the rest */
+		fa_chain_ask_again(t, c);
 		fa_chain_wait(t, c, FA_CHAIN_OPEN);
+	}
 	t->found.from = c->from;
 	t->found.to = c->from;
 	if (c->state >= FA_CHAIN_ASKING && c->state <= FA_CHAIN_WARM)
@@ -66,7 +68,8 @@ FA_HIDDEN int fa_chain_adopt(struct fa_thread *t, int dirfd, const char *path, i
 	}
 	start = fa_cycles();
 	/* Reading ahead has made the access time stale: asking for it would wait. */
-	if (fa_sys_statx(dirfd, path, fa_chain_ask(t, c, !(flags & O_NOFOLLOW)),
+	if (fa_sys_statx(call->fd, call->path,
+			 fa_chain_ask(t, c, !(call->flags & O_NOFOLLOW)),
 			 STATX_BASIC_STATS & ~STATX_ATIME, &t->attr.stx) < 0) {
 		fa_fallback(t, FA_F_stale);
 		goto out;
@@ -78,7 +81,7 @@ FA_HIDDEN int fa_chain_adopt(struct fa_thread *t, int dirfd, const char *path, i
 	fa_regime_note(c->file.dev, FA_RECHECK, fa_ns(fa_cycles() - start));
 	if (!fa_chain_opened(t, c))
 		goto out;
-	fd = install(t, (unsigned)(c - t->ahead->chain), flags);
+	fd = install(t, (unsigned)(c - t->ahead->chain), call->flags);
 	if (fd < 0) {
 		fa_fallback(t, FA_F_failed);
 		fd = -1;
@@ -111,7 +114,7 @@ out:
 FA_HIDDEN bool fa_chain_stat(struct fa_thread *t, struct fa_call *call, bool follow,
 			     struct statx *stx)
 {
-	struct fa_chain *c = fa_chain_find(t, call->fd, call->path, -1);
+	struct fa_chain *c = fa_chain_find(t, call, -1);
 
 	if (!c)
 		return false;

@@ -76,7 +76,7 @@ FA_HIDDEN int fa_open_touch(struct fa_call *c)
 	c->start = fa_cycles();
 	if (t->h.listings && reading(c->flags))
 		fa_walk_visit(t, c, FA_OPEN, false);
-	fd = t->h.chains ? fa_chain_adopt(t, c->fd, c->path, c->flags, &file) : -1;
+	fd = t->h.chains ? fa_chain_adopt(t, c, &file) : -1;
 	f = fd >= 0 ? fa_fd_slot(fd) : NULL;
 	if (f) {
 		sequence_begins(f, c, fa_cycles());
@@ -191,8 +191,7 @@ static void start_chain(struct fa_thread *t, struct fa_call *c, uint64_t site,
 	if (fa_options.mode != FA_MODE_AUTO || (t->h.tick & PROBE) == 0 ||
 	    !fa_chain_flags_ok((int)h->oflags))
 		return;
-	fa_chain_start(t, c->fd, c->path, (int)h->oflags, fa_hint_window(h, seen->size),
-		       &seen->file);
+	fa_chain_start(t, c, (int)h->oflags, fa_hint_window(h, seen->size), &seen->file);
 }
 
 FA_HIDDEN void fa_statted(struct fa_call *c, const struct fa_seen *seen)

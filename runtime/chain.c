@@ -65,6 +65,12 @@ FA_HIDDEN uint64_t fa_chain_key(int dirfd, const char *path, uint32_t *len)
 	return h | 1;
 }
 
+/* Of a name in a directory that is walked through. */
+static uint64_t walk_key(uint32_t walk, uint32_t name)
+{
+	return ((uint64_t)walk << 32 | name) * 0x9e3779b97f4a7c15ULL | 1;
+}
+
 FA_HIDDEN struct fa_identity fa_identity_of(const struct statx *stx)
 {
 	return (struct fa_identity){ makedev(stx->stx_dev_major, stx->stx_dev_minor),
@@ -181,46 +187,69 @@ static void expire(struct fa_thread *t, struct fa_chain *c)
 		fa_fallback(t, FA_F_expired);
 }
 
-FA_HIDDEN struct fa_chain *fa_chain_find(struct fa_thread *t, int dirfd, const char *path,
+/* What a chain is looked for by. */
+struct sought {
+	uint64_t key;
+	uint32_t walk, name; /* or, where `walk` is 0, */
+	int dirfd;
+	char path[FA_CHAIN_PATH + 1];
+};
+
+static bool is(const struct fa_chain *c, const struct sought *s)
+{
+	if (c->directory != fa_directory || c->walk != s->walk)
+		return false;
+	if (s->walk)
+		return c->name == s->name;
+	return (s->path[0] == '/' || c->dirfd == s->dirfd) && !strcmp(c->path, s->path);
+}
+
+static struct fa_chain *find(struct fa_thread *t, const struct sought *s, int flags)
+{
+	struct fa_chain *found = NULL;
+
+	for (unsigned i = 0; i < FA_CHAINS; i++) {
+		struct fa_chain *c = &t->ahead->chain[i];
+
+		if (t->ahead->key[i] == s->key)
+			expire(t, c);
+		if (t->ahead->key[i] != s->key || !is(c, s) ||
+		    (flags >= 0 && c->flags != flags))
+			continue;
+		if (c->state >= FA_CHAIN_OPEN)
+			return c;
+		found = c;
+	}
+	return found;
+}
+
+FA_HIDDEN struct fa_chain *fa_chain_find(struct fa_thread *t, const struct fa_call *c,
 					 int flags)
 {
-	char copy[FA_CHAIN_PATH + 1];
+	struct sought s = { .walk = c->walk, .name = c->name, .dirfd = c->fd };
 	struct fa_chain *found = NULL;
-	uint64_t key;
 	uint32_t len;
 	long got;
 
 	fa_chain_sweep(t);
 	if (!t->ahead || t->epoch != fa_epoch)
 		return NULL;
-	got = fa_sys_copy(fa_pid, copy, path, FA_CHAIN_PATH, false);
-	if (got <= 0)
-		return NULL; /* a bad address is the plain call's to answer */
-	copy[got] = '\0';
-	key = fa_chain_key(dirfd, copy, &len);
-	for (unsigned i = 0; i < FA_CHAINS; i++) {
-		struct fa_chain *c = &t->ahead->chain[i];
-
-		if (t->ahead->key[i] == key)
-			expire(t, c);
-		if (t->ahead->key[i] != key || c->directory != fa_directory ||
-		    (flags >= 0 && c->flags != flags) ||
-		    (copy[0] != '/' && c->dirfd != dirfd) || strcmp(c->path, copy))
-			continue;
-		if (c->state >= FA_CHAIN_OPEN)
-			return c;
-		found = c;
+	if (s.walk) {
+		s.key = walk_key(s.walk, s.name);
+		found = find(t, &s, flags);
+		s.walk = 0;
+	}
+	if (!found) {
+		got = fa_sys_copy(fa_pid, s.path, c->path, FA_CHAIN_PATH, false);
+		if (got <= 0)
+			return NULL; /* a bad address is the plain call's to answer */
+		s.path[got] = '\0';
+		s.key = fa_chain_key(s.dirfd, s.path, &len);
+		found = find(t, &s, flags);
 	}
 	if (!found && t->ahead->dropped)
 		fa_chain_sweep(t); /* one has just expired: its file is closed now */
 	return found;
-}
-
-FA_HIDDEN int fa_chain_ask(const struct fa_thread *t, const struct fa_chain *c, bool follow)
-{
-	/* What a request asks for may be as it is at any moment since it came. */
-	return (follow ? 0 : AT_SYMLINK_NOFOLLOW) |
-	       (c->walk && c->heard != t->h.heard ? AT_STATX_FORCE_SYNC : 0);
 }
 
 /* ---- stages ---- */
@@ -257,9 +286,11 @@ static void prepare(struct fa_thread *t, struct fa_chain *c, struct io_uring_sqe
 	switch (c->state) {
 	case FA_CHAIN_LOOKING:
 	case FA_CHAIN_ASKING:
-		io_uring_prep_statx(sqe, c->dirfd, c->path,
-				    c->flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0,
-				    STATX_BASIC_STATS, &c->stx);
+		io_uring_prep_statx(
+			sqe, c->dirfd, c->path,
+			(c->flags & O_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0) |
+				(c->state == FA_CHAIN_ASKING ? AT_STATX_FORCE_SYNC : 0),
+			STATX_BASIC_STATS, &c->stx);
 		sqe->flags |= IOSQE_ASYNC;
 		break;
 	case FA_CHAIN_RUNNING:
@@ -308,6 +339,39 @@ static void unstall(struct fa_thread *t, struct fa_chain *c)
 	c->stalled = false;
 	t->ahead->stalled--;
 	prepare(t, c, sqe);
+}
+
+/* May the program have heard of a change since the file was asked for? */
+static bool stale(const struct fa_thread *t, const struct fa_chain *c)
+{
+	return c->walk && c->heard != t->h.heard;
+}
+
+static void ask_again(struct fa_thread *t, struct fa_chain *c)
+{
+	c->heard = t->h.heard;
+	stage(t, c, FA_CHAIN_ASKING);
+}
+
+static void ask_one_again(struct fa_thread *t, struct fa_chain *c)
+{
+	if (!c->dropped && c->state == FA_CHAIN_OPEN && stale(t, c))
+		ask_again(t, c);
+}
+
+FA_HIDDEN void fa_chain_ask_again(struct fa_thread *t, const struct fa_chain *c)
+{
+	if (!stale(t, c) || c->state != FA_CHAIN_OPEN)
+		return;
+	each(t, ask_one_again);
+	if (t->ring.prepared)
+		fa_ring_submit(t);
+}
+
+FA_HIDDEN int fa_chain_ask(const struct fa_thread *t, const struct fa_chain *c, bool follow)
+{
+	/* What a request asks for may be as it is at any moment since it came. */
+	return (follow ? 0 : AT_SYMLINK_NOFOLLOW) | (stale(t, c) ? AT_STATX_FORCE_SYNC : 0);
 }
 
 /* What the chain has told about its file system. */
@@ -399,8 +463,8 @@ static void chain_completed(struct fa_thread *t, uint64_t user_data, int result)
 			c->window = 0;		  /* not known to be there */
 		if (c->state != FA_CHAIN_READING) /* adopted meanwhile */
 			break;
-		if (c->restat && c->window && !c->warms && !c->dropped)
-			stage(t, c, FA_CHAIN_ASKING);
+		if (!c->warms && !c->dropped && (stale(t, c) || (c->restat && c->window)))
+			ask_again(t, c);
 		else
 			ends(t, c, FA_CHAIN_OPEN, c->turn == t->ring.turn);
 		break;
@@ -515,14 +579,14 @@ static bool name(struct fa_thread *t, struct fa_chain *c, int dirfd, const char 
 	return true;
 }
 
-FA_HIDDEN void fa_chain_start(struct fa_thread *t, int dirfd, const char *path, int flags,
+FA_HIDDEN void fa_chain_start(struct fa_thread *t, const struct fa_call *call, int flags,
 			      uint32_t window, const struct fa_identity *file)
 {
 	struct io_uring_sqe *sqe, *next;
 	struct fa_chain *c;
 	int got = 0;
 
-	if (!may_start(t) || fa_chain_find(t, dirfd, path, flags))
+	if (!may_start(t) || fa_chain_find(t, call, flags))
 		return;
 	if (t->ahead->statted >= FA_CHAINS_STATTED) {
 		fa_fallback(t, FA_F_ring_full);
@@ -532,7 +596,7 @@ FA_HIDDEN void fa_chain_start(struct fa_thread *t, int dirfd, const char *path, 
 	if (!c)
 		return;
 	t->ahead->statted++;
-	sqe = name(t, c, dirfd, path, flags) ? fa_ring_entry(t) : NULL;
+	sqe = name(t, c, call->fd, call->path, flags) ? fa_ring_entry(t) : NULL;
 	if (sqe) {
 		c->window = window;
 		c->file = *file;
@@ -588,12 +652,10 @@ FA_HIDDEN bool fa_chain_foresee(struct fa_thread *t, const char *path, int flags
 FA_HIDDEN bool fa_chain_walk(struct fa_thread *t, const struct fa_chain_plan *plan)
 {
 	struct fa_chain *c;
-	uint64_t key;
-	uint32_t len;
+	uint64_t key = walk_key(plan->walk, plan->name);
 
 	if (!may_start(t) || !fa_ring_scratch(t))
 		return false;
-	key = fa_chain_key(plan->dirfd, plan->path, &len);
 	for (unsigned i = 0; i < FA_CHAINS; i++)
 		if (t->ahead->key[i] == key && t->ahead->chain[i].opens >= plan->opens)
 			return true;
@@ -606,6 +668,8 @@ FA_HIDDEN bool fa_chain_walk(struct fa_thread *t, const struct fa_chain_plan *pl
 		return true; /* too long, and not for lack of room */
 	}
 	c->walk = plan->walk;
+	c->name = plan->name;
+	c->key = key;
 	c->stx.stx_mask = 0;
 	c->opens = plan->opens;
 	c->restat = plan->restat;

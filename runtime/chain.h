@@ -48,7 +48,8 @@ struct fa_chain {
 	bool restat;	   /* to ask for them again once it is read */
 	bool fresh;	   /* and they have been */
 	uint8_t in_flight; /* completions still to come */
-	uint32_t walk;	   /* handle of the directory (walk.h) that it is for, or 0 */
+	uint32_t walk;	   /* handle of the directory (walk.h) that it is for, or 0, */
+	uint32_t name;	   /* and which name of it */
 	int dirfd, flags;
 	int conn; /* whose readiness is held for it, -1: none */
 	uint32_t window;
@@ -95,8 +96,8 @@ struct fa_identity fa_identity_of(const struct statx *stx) FA_HIDDEN;
 /* A key of directory and path; *len gets the length without the NUL. */
 uint64_t fa_chain_key(int dirfd, const char *path, uint32_t *len) FA_HIDDEN;
 
-/* Starts a chain for a regular file whose identity a stat has just told. */
-void fa_chain_start(struct fa_thread *t, int dirfd, const char *path, int flags,
+/* Starts a chain for a regular file whose identity the stat `c` has just told. */
+void fa_chain_start(struct fa_thread *t, const struct fa_call *c, int flags,
 		    uint32_t window, const struct fa_identity *file) FA_HIDDEN;
 
 /*
@@ -110,7 +111,8 @@ bool fa_chain_foresee(struct fa_thread *t, const char *path, int flags, uint32_t
 struct fa_chain_plan {
 	int dirfd, flags; /* of the open; without one, only O_NOFOLLOW counts */
 	const char *path;
-	uint32_t walk; /* handle of the directory */
+	uint32_t walk; /* handle of the directory, */
+	uint32_t name; /* and which name of it */
 	uint64_t dev;
 	uint32_t window;
 	bool opens;   /* else it asks for the attributes, which are cached then */
@@ -123,10 +125,10 @@ bool fa_chain_walk(struct fa_thread *t, const struct fa_chain_plan *plan) FA_HID
 
 /*
  * The chain for what the program opens now with these flags, or stats (-1), or
- * NULL; one that has ended before one that still runs. `path` is the program's
- * pointer: it may be bad.
+ * NULL; one that has ended before one that still runs. The path of `c` is the
+ * program's pointer: it may be bad.
  */
-struct fa_chain *fa_chain_find(struct fa_thread *t, int dirfd, const char *path,
+struct fa_chain *fa_chain_find(struct fa_thread *t, const struct fa_call *c,
 			       int flags) FA_HIDDEN;
 
 /*
@@ -135,6 +137,12 @@ struct fa_chain *fa_chain_find(struct fa_thread *t, int dirfd, const char *path,
  */
 int fa_chain_ask(const struct fa_thread *t, const struct fa_chain *c,
 		 bool follow) FA_HIDDEN;
+
+/*
+ * The program may have heard of a change since chains that are ready began: asks the
+ * server again for all of them at a time, unless that was done since.
+ */
+void fa_chain_ask_again(struct fa_thread *t, const struct fa_chain *c) FA_HIDDEN;
 
 /* Nobody waits for this connection's chain any more. */
 void fa_chain_detach(struct fa_thread *t, int conn) FA_HIDDEN;
@@ -167,10 +175,10 @@ void fa_chain_reset(struct fa_thread *t) FA_HIDDEN;
 /* ---- adopt.c: settling ---- */
 
 /*
- * The program opens this path now: hands over the chain's descriptor, or -1 when
+ * The program makes the open `c` now: hands over the chain's descriptor, or -1 when
  * there is none, or none that is certainly what the call would have opened.
  */
-int fa_chain_adopt(struct fa_thread *t, int dirfd, const char *path, int flags,
+int fa_chain_adopt(struct fa_thread *t, const struct fa_call *c,
 		   struct fa_identity *file) FA_HIDDEN;
 
 /*

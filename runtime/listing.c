@@ -99,7 +99,8 @@ FA_HIDDEN bool fa_listing_add(struct fa_listing *l, const char *name, uint64_t i
 	if (!ok || !index_room(l))
 		return false;
 	memcpy(l->bytes + l->len, name, len + 1);
-	l->names[l->n] = (struct fa_name){ ino, l->len, type, kind_of(name, len, type) };
+	l->names[l->n] =
+		(struct fa_name){ ino, l->len, type, kind_of(name, len, type), false };
 	l->len += len + 1;
 	index_put(l, l->n++);
 	return true;

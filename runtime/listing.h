@@ -30,6 +30,7 @@ struct fa_name {
 	uint32_t at;  /* in `bytes` */
 	uint8_t type; /* DT_* */
 	uint8_t kind; /* which class of names: by type and suffix */
+	bool seen;    /* the program has visited it */
 };
 
 #define FA_KINDS 64U

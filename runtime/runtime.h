@@ -123,6 +123,8 @@ struct fa_call {
 	int flags;
 	bool foreseen; /* a stat for which something was started, */
 	bool ready;    /* and has ended */
+	uint32_t walk; /* directory that is walked through (walk.h), and which name */
+	uint32_t name; /* of it this is; 0: of none that is known */
 };
 
 /* What identifies a file, with the time that any change to it moves. */
@@ -221,6 +223,7 @@ static inline int fa_open_begin(struct fa_call *c, int dirfd, const char *path, 
 		c->fd = dirfd;
 		c->path = path;
 		c->flags = flags;
+		c->walk = 0;
 		if (c->t->chains | c->t->listings) {
 			int fd = fa_open_touch(c);
 
@@ -253,6 +256,7 @@ static inline bool fa_stat_begin(struct fa_call *c, int dirfd, const char *path,
 		c->fd = dirfd;
 		c->path = path;
 		c->foreseen = c->ready = false;
+		c->walk = 0;
 		if (c->t->chains | c->t->listings && fa_stat_touch(c, st, follow))
 			return true;
 		c->start = fa_cycles();

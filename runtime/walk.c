@@ -147,6 +147,7 @@ FA_HIDDEN uint32_t fa_walk_directory(struct fa_thread *t, int fd, const char *pa
 	d->depth = w->worth > 0 ? FA_WALK_DEPTH : DEPTH_FIRST;
 	d->flying = 0;
 	d->missed = false;
+	d->pass = 0;
 	d->dev = dev;
 	d->ino = ino;
 	set_path(d, path);
@@ -244,16 +245,18 @@ static bool foretell(struct visit *v, const struct fa_walked *d, enum form form)
 {
 	size_t n = strlen(d->path);
 
-	v->prefix = 0;
 	switch (form) {
 	case BY_STREAM:
 		v->dirfd = d->fd;
+		v->prefix = 0;
 		return true;
 	case BY_DUPLICATE:
 		v->dirfd = d->dup;
+		v->prefix = 0;
 		return d->dup >= 0;
 	case BY_PATH:
-		if (!n || !strcmp(d->path, ".") || d->path[n - 1] == '/')
+		if (!n || !strcmp(d->path, ".") || d->path[n - 1] == '/' ||
+		    (d->path[0] != '/' && d->directory != fa_directory))
 			return false;
 		memcpy(v->path, d->path, n);
 		v->path[n] = '/';
@@ -276,14 +279,19 @@ FA_HIDDEN void fa_duplicated(int fd, int to)
 
 /* ---- learning ---- */
 
-static struct fa_kind *kind_of(struct fa_walk *w, const struct fa_walked *d, uint32_t i)
+static struct fa_habit *habit_of(struct fa_walk *w, const struct fa_walked *d)
 {
-	return &w->kind[d->names.names[i].kind];
+	return &w->habit[d->pass];
 }
 
-static struct fa_kind *type_of(struct fa_walk *w, const struct fa_walked *d, uint32_t i)
+static struct fa_kind *kind_of(struct fa_habit *h, const struct fa_walked *d, uint32_t i)
 {
-	return &w->type[d->names.names[i].type & 15];
+	return &h->kind[d->names.names[i].kind];
+}
+
+static struct fa_kind *type_of(struct fa_habit *h, const struct fa_walked *d, uint32_t i)
+{
+	return &h->type[d->names.names[i].type & 15];
 }
 
 /* Nothing is started for a while, and twice as long the next time. */
@@ -296,36 +304,37 @@ static void pause(struct fa_walk *w)
 }
 
 /* How long the last name took, and whether it is worth running ahead at all. */
-static void learn_cost(struct fa_walk *w, bool same_directory)
+static void learn_cost(struct fa_walk *w, struct fa_habit *h, bool same_directory)
 {
 	uint64_t now = fa_cycles(), took = now - w->came;
-	unsigned n = w->measured[w->ahead];
+	unsigned n = h->measured[w->ahead];
 
 	w->came = now;
 
 	if (!same_directory)
 		return; /* what lies between directories belongs to neither */
 	n = n < AVERAGE ? n + 1 : AVERAGE;
-	w->measured[w->ahead] = n;
-	w->cost[w->ahead] -= w->cost[w->ahead] / n;
-	w->cost[w->ahead] += took / n;
-	if (w->measured[0] < SURE || w->measured[1] < AVERAGE ||
-	    w->cost[1] < w->cost[0] - w->cost[0] / 8)
+	h->measured[w->ahead] = n;
+	h->cost[w->ahead] -= h->cost[w->ahead] / n;
+	h->cost[w->ahead] += took / n;
+	if (h->measured[0] < SURE || h->measured[1] < AVERAGE ||
+	    h->cost[1] < h->cost[0] - h->cost[0] / 8)
 		return;
 	pause(w);
 	/* Both are measured anew. */
-	w->measured[0] = w->measured[1] = 0;
+	h->measured[0] = h->measured[1] = 0;
 }
 
 /* What was done with the name before this one. */
 static void learn_name(struct fa_walk *w)
 {
+	struct fa_habit *h = &w->habit[w->last_pass];
 	struct fa_kind *both[2];
 
 	if (!w->last || w->last->handle != w->last_handle)
 		return;
-	both[0] = kind_of(w, w->last, w->last_name);
-	both[1] = type_of(w, w->last, w->last_name);
+	both[0] = kind_of(h, w->last, w->last_name);
+	both[1] = type_of(h, w->last, w->last_name);
 	for (unsigned i = 0; i < 2; i++) {
 		move(&both[i]->visited, 2);
 		move(&both[i]->statted, w->statted ? 2 : -1);
@@ -336,31 +345,33 @@ static void learn_name(struct fa_walk *w)
 /* Names between the last one and this one were passed over. */
 static void learn_passed(struct fa_walk *w, struct fa_walked *d, uint32_t i)
 {
-	uint32_t from = fa_listing_position(&d->names, w->order, w->last_name);
-	uint32_t to = fa_listing_position(&d->names, w->order, i);
+	struct fa_habit *h = habit_of(w, d);
+	uint32_t from = fa_listing_position(&d->names, h->order, w->last_name);
+	uint32_t to = fa_listing_position(&d->names, h->order, i);
 
 	if (from == FA_LISTING_NONE || to == FA_LISTING_NONE || to - from > BLOCK)
 		return;
 	for (uint32_t at = from + 1; at < to; at++) {
-		uint32_t passed = fa_listing_at(&d->names, w->order, at);
+		uint32_t passed = fa_listing_at(&d->names, h->order, at);
 
-		move(&kind_of(w, d, passed)->visited, -1);
+		move(&kind_of(h, d, passed)->visited, -1);
 	}
 }
 
 static void learn_order(struct fa_walk *w, struct fa_walked *d, uint32_t i)
 {
-	uint8_t best = w->order;
+	struct fa_habit *h = habit_of(w, d);
+	uint8_t best = h->order;
 
 	for (unsigned o = 0; o < FA_ORDERS; o++)
-		move(&w->score[o],
+		move(&h->score[o],
 		     fa_listing_after(&d->names, o, w->last_name, i) ? 1 : -SCORE_MAX / 2);
 	/* Where two have foretold as much, the one that was followed stays. */
 	for (uint8_t o = 0; o < FA_ORDERS; o++)
-		if (w->score[o] > w->score[best])
+		if (h->score[o] > h->score[best])
 			best = o;
-	if (best != w->order) {
-		w->order = best;
+	if (best != h->order) {
+		h->order = best;
 		for (unsigned n = 0; n < FA_WALK_LISTINGS; n++)
 			w->walked[n].next = w->walked[n].at = 0;
 	}
@@ -368,17 +379,26 @@ static void learn_order(struct fa_walk *w, struct fa_walked *d, uint32_t i)
 
 static void learn(struct fa_walk *w, struct fa_walked *d, uint32_t i)
 {
-	bool same = w->last == d && w->last_handle == d->handle;
+	uint8_t pass = d->names.names[i].seen;
+	bool same = w->last == d && w->last_handle == d->handle && w->last_pass == pass;
+	struct fa_habit *h;
 
+	if (pass != d->pass) {
+		d->pass = pass;
+		d->next = d->at = 0;
+	}
+	d->names.names[i].seen = true;
+	h = habit_of(w, d);
 	learn_name(w);
-	learn_cost(w, same);
+	learn_cost(w, h, same);
 	if (same) {
 		learn_order(w, d, i);
-		if (w->score[w->order] >= SURE)
+		if (h->score[h->order] >= SURE)
 			learn_passed(w, d, i);
 	}
 	w->last = d;
 	w->last_handle = d->handle;
+	w->last_pass = pass;
 	w->last_name = i;
 	w->statted = w->opened = w->ahead = false;
 	d->used = ++w->tick;
@@ -404,17 +424,19 @@ static bool in_block(struct fa_walk *w, const struct fa_walked *d, uint32_t i, b
 static bool start(struct fa_thread *t, struct fa_walk *w, struct visit *v,
 		  struct fa_walked *d, uint32_t i)
 {
-	const struct fa_kind *k = kind_of(w, d, i);
+	struct fa_habit *h = habit_of(w, d);
+	const struct fa_kind *k = kind_of(h, d, i);
 	const struct fa_name *name = &d->names.names[i];
 	size_t len = strlen(fa_listing_name(&d->names, i));
 	struct fa_chain_plan plan = { .dirfd = v->dirfd,
 				      .path = v->path,
 				      .walk = d->handle,
+				      .name = i,
 				      .dev = d->dev,
 				      .restat = w->restat > 1 };
 
 	if (!k->visited)
-		k = type_of(w, d, i); /* the first of its kind */
+		k = type_of(h, d, i); /* the first of its kind */
 	if (k->visited < -SCORE_MAX / 2 || v->prefix + len >= FA_CHAIN_PATH)
 		return true;
 	plan.opens = k->opened > 1 && name->type != DT_DIR;
@@ -423,8 +445,8 @@ static bool start(struct fa_thread *t, struct fa_walk *w, struct visit *v,
 	/* So it was called a moment ago; after a while it is looked at first. */
 	plan.regular =
 		name->type == DT_REG && fa_ns(fa_cycles() - d->listed) < FA_CHAIN_LIFE;
-	plan.flags = plan.opens ? w->oflags : w->follow ? 0 : O_NOFOLLOW;
-	plan.window = plan.opens ? fa_hint_window(fa_hint_of(w->site), UINT64_MAX) : 0;
+	plan.flags = plan.opens ? h->oflags : h->follow ? 0 : O_NOFOLLOW;
+	plan.window = plan.opens ? fa_hint_window(fa_hint_of(h->site), UINT64_MAX) : 0;
 	memcpy(v->path + v->prefix, fa_listing_name(&d->names, i), len + 1);
 	if (!fa_chain_walk(t, &plan))
 		return false;
@@ -439,7 +461,7 @@ static void fill(struct fa_thread *t, struct fa_walk *w, struct visit *v,
 	unsigned looked = 0;
 
 	for (; d->flying < d->depth && looked < LOOKED && d->next <= at + SPAN; looked++) {
-		uint32_t name = fa_listing_at(&d->names, w->order, d->next);
+		uint32_t name = fa_listing_at(&d->names, habit_of(w, d)->order, d->next);
 
 		if (name == FA_LISTING_NONE)
 			break;
@@ -456,21 +478,24 @@ static void fill(struct fa_thread *t, struct fa_walk *w, struct visit *v,
 static void run_ahead(struct fa_thread *t, struct fa_walk *w, struct visit *v,
 		      struct fa_walked *d, uint32_t i)
 {
-	uint32_t at = fa_listing_position(&d->names, w->order, i), first;
+	struct fa_habit *h = habit_of(w, d);
+	uint32_t at = fa_listing_position(&d->names, h->order, i), first;
 
 	if (at == FA_LISTING_NONE)
 		return;
 	/* What the program opens now, too: while it waits for that, all go on. */
-	first = kind_of(w, d, i)->opened > 1 ? at : at + 1;
+	first = kind_of(h, d, i)->opened > 1 ? at : at + 1;
 	if (d->next < first || at < d->at)
 		d->next = first; /* or another round begins */
 	d->at = at;
 	fill(t, w, v, d, at);
 }
 
-static bool sure(const struct fa_walk *w, const struct fa_walked *d)
+static bool sure(struct fa_walk *w, const struct fa_walked *d)
 {
-	return !w->pause && w->score[w->order] >= SURE && cold(d->dev);
+	const struct fa_habit *h = habit_of(w, d);
+
+	return !w->pause && h->score[h->order] >= SURE && cold(d->dev);
 }
 
 FA_HIDDEN void fa_walk_listed(struct fa_thread *t, uint32_t handle)
@@ -478,7 +503,8 @@ FA_HIDDEN void fa_walk_listed(struct fa_thread *t, uint32_t handle)
 	struct fa_walked *d = by_handle(t->walk, handle);
 	struct visit v;
 
-	if (d && !fa_threaded() && sure(t->walk, d) && foretell(&v, d, t->walk->form))
+	if (d && !fa_threaded() && sure(t->walk, d) &&
+	    foretell(&v, d, habit_of(t->walk, d)->form))
 		fill(t, t->walk, &v, d, 0);
 }
 
@@ -487,6 +513,7 @@ FA_HIDDEN void fa_walk_visit(struct fa_thread *t, struct fa_call *c, enum fa_op 
 {
 	struct fa_walk *w = t->walk;
 	struct fa_walked *d;
+	struct fa_habit *h;
 	struct visit v = { .dirfd = c->fd };
 	uint32_t name, len;
 	long got;
@@ -494,7 +521,7 @@ FA_HIDDEN void fa_walk_visit(struct fa_thread *t, struct fa_call *c, enum fa_op 
 	if (!w || !t->h.listings || !*fa_any_cold || fa_threaded())
 		return;
 	/* Towards its end a pause is used to measure what names cost without us. */
-	if (w->pause && --w->pause > 2 * AVERAGE)
+	if (w->pause && --w->pause > 2 * AVERAGE && !t->h.chains)
 		return;
 	got = fa_sys_copy(fa_pid, v.path, c->path, FA_CHAIN_PATH, false);
 	if (got <= 0)
@@ -511,14 +538,20 @@ FA_HIDDEN void fa_walk_visit(struct fa_thread *t, struct fa_call *c, enum fa_op 
 		return;
 	if (d != w->last || d->handle != w->last_handle || name != w->last_name)
 		learn(w, d, name);
-	w->form = (uint8_t)form_of(d, &v);
+	c->walk = d->handle;
+	c->name = name;
+	h = habit_of(w, d);
+	h->form = (uint8_t)form_of(d, &v);
+	/* A descriptor for this one name may be gone when the next one is looked for. */
+	if (h->form == OTHERWISE)
+		foretell(&v, d, BY_PATH);
 	if (op == FA_OPEN) {
 		w->opened = true;
-		w->oflags = c->flags;
-		w->site = fa_site(c->site);
+		h->oflags = c->flags;
+		h->site = fa_site(c->site);
 	} else {
 		w->statted = true;
-		w->follow = follow;
+		h->follow = follow;
 		c->foreseen = in_block(w, d, name, false);
 	}
 	if (sure(w, d)) {

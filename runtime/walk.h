@@ -30,6 +30,22 @@ struct fa_kind {
 	int8_t visited, statted, opened;
 };
 
+/* Some programs go through a directory twice: rsync stats all names, then opens them. */
+#define FA_PASSES 2U /* the second one, and all that follow it */
+
+/* How the program goes through directories, in one pass. */
+struct fa_habit {
+	struct fa_kind kind[FA_KINDS], type[16];
+	int8_t score[FA_ORDERS];
+	uint8_t order;
+	uint8_t form; /* how the last visit named its directory */
+	bool follow;
+	int oflags;	      /* of the last open, */
+	uint64_t site;	      /* and where it was */
+	uint64_t cost[2];     /* cycles a name takes, plain and ahead: moving averages */
+	unsigned measured[2]; /* names in them */
+};
+
 /* One directory. */
 struct fa_walked {
 	uint32_t handle;    /* 0: free */
@@ -40,6 +56,7 @@ struct fa_walked {
 	uint16_t depth;	    /* chains ahead, */
 	uint16_t flying;    /* and how many there are */
 	bool missed;	    /* depth grows step by step from then on */
+	uint8_t pass;	    /* the program's over its names */
 	int fd, dup;	    /* of the stream, and the last duplicate of that; -1: none */
 	uint64_t listed;    /* cycles, when its stream was opened */
 	uint64_t dev, ino;
@@ -50,29 +67,22 @@ struct fa_walked {
 /* Owner: the thread. In memory that a fork wipes; what it points to is not. */
 struct fa_walk {
 	struct fa_walked walked[FA_WALK_LISTINGS];
-	struct fa_kind kind[FA_KINDS], type[16];
+	struct fa_habit habit[FA_PASSES];
 	uint64_t blocks[FA_WALK_DEPTH]; /* of inodes: those brought in last */
 	uint32_t tick;
 	struct fa_walked *last; /* directory and name of the visit before */
 	uint32_t last_name;
 	uint32_t last_handle;
+	uint8_t last_pass;
 	bool statted, opened; /* what was done with that name so far */
-	int8_t score[FA_ORDERS];
-	uint8_t order;
-	uint8_t form; /* how the last visit named its directory */
-	int oflags;   /* of the last open */
-	bool follow;
-	uint64_t site;	/* of the last open */
-	int worth;	/* hits minus misses */
-	int restat;	/* do later fstats wait, because of our reads? */
-	unsigned pause; /* visits for which nothing is started */
+	int worth;	      /* hits minus misses */
+	int restat;	      /* do later fstats wait, because of our reads? */
+	unsigned pause;	      /* visits for which nothing is started */
 	unsigned pauses;
 
-	bool ahead;	      /* was anything started for this name? */
-	uint64_t came;	      /* cycles, when the program came to it */
-	uint64_t cost[2];     /* cycles a name takes, plain and ahead: moving averages */
-	unsigned measured[2]; /* names in them */
-	unsigned hole;	      /* visits since one ran plain, to measure */
+	bool ahead;    /* was anything started for this name? */
+	uint64_t came; /* cycles, when the program came to it */
+	unsigned hole; /* visits since one ran plain, to measure */
 };
 
 /*

@@ -168,4 +168,21 @@ bool unit_child(bool (*body)(void));
 #endif
 #endif
 
+/* A chain for a path, started by a stat that has told which file that is. */
+static inline void unit_chain_start(struct fa_thread *thread, int dirfd, const char *path,
+				    int flags, uint32_t window,
+				    const struct fa_identity *id)
+{
+	fa_chain_start(thread, &(struct fa_call){ .fd = dirfd, .path = path }, flags,
+		       window, id);
+}
+
+/* An open of the path, and what it adopts. */
+static inline int unit_adopt(struct fa_thread *thread, int dirfd, const char *path,
+			     int flags, struct fa_identity *id)
+{
+	return fa_chain_adopt(
+		thread, &(struct fa_call){ .fd = dirfd, .path = path, .flags = flags }, id);
+}
+
 #endif

@@ -90,8 +90,8 @@ static void test_path_must_match(void **state)
 	REAL_RING();
 	chain_begin(O_RDONLY, 0);
 	snprintf(other, sizeof(other), "%sx", file);
-	assert_int_equal(fa_chain_adopt(t, AT_FDCWD, other, O_RDONLY, &id), -1);
-	assert_int_equal(fa_chain_adopt(t, AT_FDCWD, "", O_RDONLY, &id), -1);
+	assert_int_equal(unit_adopt(t, AT_FDCWD, other, O_RDONLY, &id), -1);
+	assert_int_equal(unit_adopt(t, AT_FDCWD, "", O_RDONLY, &id), -1);
 	assert_int_equal(t->h.chains, 1);
 }
 
@@ -108,13 +108,13 @@ static void test_directory_must_match(void **state)
 	*strrchr(where, '/') = '\0';
 	one = open(where, O_PATH | O_CLOEXEC);
 	two = open("/", O_PATH | O_CLOEXEC);
-	fa_chain_start(t, one, "f", O_RDONLY, 0, &seen.file);
-	assert_int_equal(fa_chain_adopt(t, two, "f", O_RDONLY, &id), -1);
-	fd = fa_chain_adopt(t, one, "f", O_RDONLY, &id);
+	unit_chain_start(t, one, "f", O_RDONLY, 0, &seen.file);
+	assert_int_equal(unit_adopt(t, two, "f", O_RDONLY, &id), -1);
+	fd = unit_adopt(t, one, "f", O_RDONLY, &id);
 	assert_true(fd >= 0);
 	close(fd);
-	fa_chain_start(t, one, file, O_RDONLY, 0, &seen.file);
-	fd = fa_chain_adopt(t, two, file, O_RDONLY, &id);
+	unit_chain_start(t, one, file, O_RDONLY, 0, &seen.file);
+	fd = unit_adopt(t, two, file, O_RDONLY, &id);
 	assert_true(fd >= 0);
 	close(fd);
 	close(one);
@@ -182,12 +182,12 @@ static void test_behind_a_link(void **state)
 	strcpy(name, unit_path("link"));
 	assert_return_code(symlink("f", name), errno);
 	/* O_NOFOLLOW on a link is ELOOP, whatever stands behind it. */
-	fa_chain_start(t, AT_FDCWD, name, O_RDONLY | O_NOFOLLOW, 0, &seen.file);
-	assert_int_equal(fa_chain_adopt(t, AT_FDCWD, name, O_RDONLY | O_NOFOLLOW, &id), -1);
+	unit_chain_start(t, AT_FDCWD, name, O_RDONLY | O_NOFOLLOW, 0, &seen.file);
+	assert_int_equal(unit_adopt(t, AT_FDCWD, name, O_RDONLY | O_NOFOLLOW, &id), -1);
 	/* Found by the look-up, or by the open if that has ended already. */
 	assert_int_equal(t->fallback[FA_F_stale] + t->fallback[FA_F_failed], 1);
-	fa_chain_start(t, AT_FDCWD, name, O_RDONLY, 0, &seen.file);
-	fd = fa_chain_adopt(t, AT_FDCWD, name, O_RDONLY, &id);
+	unit_chain_start(t, AT_FDCWD, name, O_RDONLY, 0, &seen.file);
+	fd = unit_adopt(t, AT_FDCWD, name, O_RDONLY, &id);
 	assert_true(fd >= 0);
 	close(fd);
 }
@@ -202,10 +202,10 @@ static void test_link_points_elsewhere(void **state)
 	unit_file("other", 1);
 	strcpy(name, unit_path("link"));
 	assert_return_code(symlink("f", name), errno);
-	fa_chain_start(t, AT_FDCWD, name, O_RDONLY, 0, &seen.file);
+	unit_chain_start(t, AT_FDCWD, name, O_RDONLY, 0, &seen.file);
 	unlink(name);
 	assert_return_code(symlink("other", name), errno);
-	assert_int_equal(fa_chain_adopt(t, AT_FDCWD, name, O_RDONLY, &id), -1);
+	assert_int_equal(unit_adopt(t, AT_FDCWD, name, O_RDONLY, &id), -1);
 	chain_lost(FA_F_stale);
 }
 

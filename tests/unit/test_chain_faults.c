@@ -203,7 +203,7 @@ static void test_working_directory_changed(void **state)
 	(void)state;
 	chain_begin(O_RDONLY, 0);
 	fa_directory_changes();
-	assert_int_equal(fa_chain_adopt(t, AT_FDCWD, file, O_RDONLY, &id), -1);
+	assert_int_equal(unit_adopt(t, AT_FDCWD, file, O_RDONLY, &id), -1);
 	assert_int_equal(t->h.n[FA_N_adopted], 0);
 }
 
@@ -240,7 +240,7 @@ static void begin_other(unsigned n, uint32_t window)
 	char name[16];
 
 	snprintf(name, sizeof(name), "/%u", n);
-	fa_chain_start(t, AT_FDCWD, name, O_RDONLY, window, &seen.file);
+	unit_chain_start(t, AT_FDCWD, name, O_RDONLY, window, &seen.file);
 }
 
 static void test_table_full(void **state)
@@ -305,16 +305,16 @@ static void test_long_paths(void **state)
 	(void)state;
 	memset(path, '/', sizeof(path));
 	path[FA_CHAIN_PATH] = '\0';
-	fa_chain_start(t, AT_FDCWD, path, O_RDONLY, 0, &seen.file);
+	unit_chain_start(t, AT_FDCWD, path, O_RDONLY, 0, &seen.file);
 	assert_int_equal(t->fallback[FA_F_too_long], 1);
 	assert_int_equal(t->h.chains, 0);
 	assert_int_equal(fake_ring.logged, 0);
 	path[FA_CHAIN_PATH - 1] = '\0';
-	fa_chain_start(t, AT_FDCWD, path, O_RDONLY, 0, &seen.file);
+	unit_chain_start(t, AT_FDCWD, path, O_RDONLY, 0, &seen.file);
 	assert_int_equal(t->h.chains, 1);
 	/* Longer than what is compared, and the same up to there. */
 	path[FA_CHAIN_PATH - 1] = '/';
-	assert_int_equal(fa_chain_adopt(t, AT_FDCWD, path, O_RDONLY, &id), -1);
+	assert_int_equal(unit_adopt(t, AT_FDCWD, path, O_RDONLY, &id), -1);
 	assert_int_equal(t->h.chains, 1);
 }
 
@@ -325,9 +325,9 @@ static void test_bad_addresses(void **state)
 
 	(void)state;
 	chain_begin(O_RDONLY, 0);
-	assert_int_equal(fa_chain_adopt(t, AT_FDCWD, NULL, O_RDONLY, &id), -1);
-	assert_int_equal(fa_chain_adopt(t, AT_FDCWD, page, O_RDONLY, &id), -1);
-	assert_int_equal(fa_chain_adopt(t, AT_FDCWD, (char *)-1, O_RDONLY, &id), -1);
+	assert_int_equal(unit_adopt(t, AT_FDCWD, NULL, O_RDONLY, &id), -1);
+	assert_int_equal(unit_adopt(t, AT_FDCWD, page, O_RDONLY, &id), -1);
+	assert_int_equal(unit_adopt(t, AT_FDCWD, (char *)-1, O_RDONLY, &id), -1);
 	assert_int_equal(t->h.chains, 1);
 	munmap(page, 4096);
 }
@@ -345,7 +345,7 @@ static void test_path_at_the_end_of_memory(void **state)
 	mprotect(pages + 4096, 4096, PROT_NONE);
 	strcpy(path, file);
 	chain_begin(O_RDONLY, 0);
-	fd = fa_chain_adopt(t, AT_FDCWD, path, O_RDONLY, &id);
+	fd = unit_adopt(t, AT_FDCWD, path, O_RDONLY, &id);
 	assert_true(fd >= 0);
 	close(fd);
 	munmap(pages, 8192);

@@ -245,7 +245,7 @@ static bool no_chain_in_the_child(void)
 
 	CHECK(fa_enter());
 	CHECK(!fa_thread_of(fa_self)->h.chains);
-	CHECK(fa_chain_adopt(fa_thread_of(fa_self), AT_FDCWD, file, O_RDONLY, &id) == -1);
+	CHECK(unit_adopt(fa_thread_of(fa_self), AT_FDCWD, file, O_RDONLY, &id) == -1);
 	fa_drain();
 	return true;
 }

@@ -85,7 +85,7 @@ static void never_opened(const char *path, int flags)
 	fa_chain_sweep(t);
 	assert_int_equal(t->ahead->chain[0].state, FA_CHAIN_FAILED);
 	assert_int_equal(took(IORING_OP_OPENAT), 0);
-	assert_int_equal(fa_chain_adopt(t, AT_FDCWD, path, flags, &id), -1);
+	assert_int_equal(unit_adopt(t, AT_FDCWD, path, flags, &id), -1);
 	assert_int_equal(t->h.n[FA_N_adopted], 0);
 	all_gone();
 }
@@ -135,7 +135,7 @@ static void test_what_failed_costs_nothing(void **state)
 	assert_true(foresees_at("/no/such/file", O_RDONLY, 0, 0));
 	fa_chain_sweep(t);
 	looked = fake_calls(SYS_statx);
-	assert_int_equal(fa_chain_adopt(t, AT_FDCWD, "/no/such/file", O_RDONLY, &id), -1);
+	assert_int_equal(unit_adopt(t, AT_FDCWD, "/no/such/file", O_RDONLY, &id), -1);
 	assert_int_equal(fake_calls(SYS_statx), looked);
 }
 

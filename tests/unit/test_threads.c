@@ -73,7 +73,7 @@ static void *with_ring(void *arg)
 	block = fa_thread_of(fa_enter());
 	fake_ring.result[IORING_OP_OPENAT] = FAKE_PENDING;
 	fake_ring.result[IORING_OP_CLOSE] = FAKE_PENDING;
-	fa_chain_start(block, AT_FDCWD, arg, O_RDONLY, 0, &id);
+	unit_chain_start(block, AT_FDCWD, arg, O_RDONLY, 0, &id);
 	fa_close_behind(block, 700, &fast);
 	return block->ring.memory;
 }

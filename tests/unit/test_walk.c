@@ -211,6 +211,9 @@ static long on_statx(long dirfd, long path, long flags, long mask, long stx, lon
 /* Somebody may have told of a change: the server is asked, not the kernel's cache. */
 static void test_heard(void **state)
 {
+	const struct io_uring_sqe *sqe;
+	unsigned before;
+
 	(void)state;
 	make_files("");
 	list_files();
@@ -218,11 +221,65 @@ static void test_heard(void **state)
 	for (unsigned i = 0; i < 10; i++)
 		walk_open(i, O_RDONLY);
 	fake_hook(SYS_statx, on_statx);
-	assert_true(walk_open(10, O_RDONLY));
-	assert_false(asked & AT_STATX_FORCE_SYNC);
+	before = fake_ring_took(IORING_OP_STATX, &sqe);
+	assert_false(sqe->statx_flags & AT_STATX_FORCE_SYNC);
 	fa_heard();
+	assert_true(walk_open(10, O_RDONLY));
+	assert_false(asked & AT_STATX_FORCE_SYNC); /* the ring has asked for all */
+	assert_true(fake_ring_took(IORING_OP_STATX, &sqe) > before + 4);
+	assert_true(sqe->statx_flags & AT_STATX_FORCE_SYNC);
+	before = fake_ring_took(IORING_OP_STATX, &sqe);
 	assert_true(walk_open(11, O_RDONLY));
-	assert_true(asked & AT_STATX_FORCE_SYNC);
+	assert_false(asked & AT_STATX_FORCE_SYNC); /* once is enough */
+	assert_in_range(fake_ring_took(IORING_OP_STATX, &sqe), before, before + 2);
+}
+
+/* And again, while the answer to the first question is still on its way. */
+static void test_heard_twice(void **state)
+{
+	struct fa_call c = { .flags = O_RDONLY };
+	struct fa_chain *next;
+
+	(void)state;
+	make_files("");
+	list_files();
+	worth_it();
+	for (unsigned i = 0; i < 10; i++)
+		walk_open(i, O_RDONLY);
+	fa_heard();
+	assert_true(walk_open(10, O_RDONLY));
+	c.path = walk_file[11];
+	c.walk = walk_handle;
+	c.name = 11;
+	next = fa_chain_find(t, &c, O_RDONLY);
+	assert_non_null(next);
+	fa_heard();
+	assert_true(fa_chain_ask(t, next, true) & AT_STATX_FORCE_SYNC);
+	fake_hook(SYS_statx, on_statx);
+	assert_true(walk_open(11, O_RDONLY));
+}
+
+/* All names are statted, then all are opened: nothing is opened for the first pass. */
+static void test_two_passes(void **state)
+{
+	unsigned adopted = 0;
+
+	(void)state;
+	make_files("");
+	for (unsigned round = 0; round < 2; round++) {
+		unsigned opens = took(IORING_OP_OPENAT);
+
+		list_files();
+		worth_it();
+		for (unsigned i = 0; i < WALK_FILES; i++)
+			walk_stat(i, i < 3 ? 2000000 : 1000);
+		assert_int_equal(took(IORING_OP_OPENAT), opens);
+		for (unsigned i = WALK_FILES; i-- > 0;)
+			adopted += walk_open(i, O_RDONLY);
+	}
+	/* In the second directory it was known what would come, but for the first name. */
+	assert_in_range(adopted, 2 * WALK_FILES - 6, 2 * WALK_FILES - 2);
+	all_gone();
 }
 
 /* Nothing is left open for who waits for the end of the process. */
@@ -365,6 +422,7 @@ int main(void)
 		WALK_TEST(test_flags),	       WALK_TEST(test_suffixes),
 		WALK_TEST(test_by_descriptor), WALK_TEST(test_elsewhere),
 		WALK_TEST(test_replaced),      WALK_TEST(test_heard),
+		WALK_TEST(test_heard_twice),   WALK_TEST(test_two_passes),
 		WALK_TEST(test_end),	       WALK_TEST(test_removals),
 		WALK_TEST(test_useless),       WALK_TEST(test_gains_nothing),
 		WALK_TEST(test_again),	       WALK_TEST(test_many_directories),

@@ -36,13 +36,13 @@ static inline int fake_setup(void **state)
 
 static inline void chain_begin(int flags, uint32_t window)
 {
-	fa_chain_start(t, AT_FDCWD, file, flags, window, &seen.file);
+	unit_chain_start(t, AT_FDCWD, file, flags, window, &seen.file);
 }
 
 static inline int chain_adopt(int flags)
 {
 	struct fa_identity id = { 0, 0, 0, 0 };
-	int fd = fa_chain_adopt(t, AT_FDCWD, file, flags, &id);
+	int fd = unit_adopt(t, AT_FDCWD, file, flags, &id);
 
 	if (fd >= 0)
 		assert_memory_equal(&id.ino, &seen.file.ino, sizeof(id.ino));

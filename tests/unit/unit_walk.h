@@ -55,8 +55,10 @@ static inline void list_files(void)
 /* Names took so long without lookahead that it gains much. */
 static inline void worth_it(void)
 {
-	t->walk->measured[0] = 32;
-	t->walk->cost[0] = 1ULL << 50;
+	for (unsigned i = 0; i < FA_PASSES; i++) {
+		t->walk->habit[i].measured[0] = 32;
+		t->walk->habit[i].cost[0] = 1ULL << 50;
+	}
 }
 
 /* It stats a file, which takes that long; the plain call is made, unless settled. */
