@@ -118,6 +118,13 @@ FA_HIDDEN bool fa_regime_cold(uint64_t dev, enum fa_op op)
 	return r && GET(&r->op[op].score) >= FA_SCORE_ON;
 }
 
+FA_HIDDEN uint64_t fa_regime_wait(uint64_t dev, enum fa_op op)
+{
+	const struct fa_regime *r = regime_of(dev, false);
+
+	return r && GET(&r->op[op].score) >= FA_SCORE_ON ? GET(&r->op[op].wait_ns) : 0;
+}
+
 FA_HIDDEN bool fa_device_cold(uint64_t dev)
 {
 	return fa_regime_cold(dev, FA_OPEN) || fa_regime_cold(dev, FA_READ);

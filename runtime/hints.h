@@ -89,6 +89,9 @@ void fa_regime_note(uint64_t dev, enum fa_op op, uint64_t ns) FA_HIDDEN;
 /* Do such calls wait? At least two of the last few must have. */
 bool fa_regime_cold(uint64_t dev, enum fa_op op) FA_HIDDEN;
 
+/* How long those that do wait take on average, in ns; 0: they do not wait. */
+uint64_t fa_regime_wait(uint64_t dev, enum fa_op op) FA_HIDDEN;
+
 /* Does opening or reading a file there wait? */
 bool fa_device_cold(uint64_t dev) FA_HIDDEN;
 

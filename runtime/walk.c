@@ -22,6 +22,8 @@
 #define WORTH_MAX 64
 #define PAUSE 256U
 #define AVERAGE 32U /* names that a cost is the average of */
+#define IDLE 32U    /* names for which nothing was started, in a row */
+#define LOOK_NS 250000U /* a look-up on a worker costs some 90 us on two busy cores */
 #define PAUSE_MAX 4096U
 #define BLOCK 16U	  /* inodes that one read of the disk brings in, at least */
 #define MEMORY (8U << 20) /* of all listings */
@@ -301,6 +303,7 @@ static void pause(struct fa_walk *w)
 	if (w->pause < PAUSE_MAX)
 		w->pauses++;
 	w->worth = 0;
+	w->idle = 0;
 }
 
 /* How long the last name took, and whether it is worth running ahead at all. */
@@ -440,7 +443,8 @@ static bool start(struct fa_thread *t, struct fa_walk *w, struct visit *v,
 	if (k->visited < -SCORE_MAX / 2 || v->prefix + len >= FA_CHAIN_PATH)
 		return true;
 	plan.opens = k->opened > 1 && name->type != DT_DIR;
-	if (!plan.opens && (k->statted < 1 || in_block(w, d, i, true)))
+	if (!plan.opens && (k->statted < 1 || fa_regime_wait(d->dev, FA_STAT) < LOOK_NS ||
+			    in_block(w, d, i, true)))
 		return true;
 	/* So it was called a moment ago; after a while it is looked at first. */
 	plan.regular =
@@ -557,6 +561,9 @@ FA_HIDDEN void fa_walk_visit(struct fa_thread *t, struct fa_call *c, enum fa_op 
 	if (sure(w, d)) {
 		w->ahead = true;
 		run_ahead(t, w, &v, d, name);
+		w->idle = d->flying ? 0 : w->idle + 1;
+		if (w->idle > IDLE)
+			pause(w);
 	}
 }
 

@@ -79,6 +79,7 @@ struct fa_walk {
 	int restat;	      /* do later fstats wait, because of our reads? */
 	unsigned pause;	      /* visits for which nothing is started */
 	unsigned pauses;
+	unsigned idle; /* visits in a row for which there was nothing to start */
 
 	bool ahead;    /* was anything started for this name? */
 	uint64_t came; /* cycles, when the program came to it */
