@@ -23,7 +23,7 @@ COLD, HOT = "tools", "tools_hot"
 
 DIRS = 100                      # with 50 files each
 # With the library these have a fifth of it: they gain less, and would take a minute.
-LESS = ("ls -lR", "rsync -a")
+LESS = ("ls -lR",)
 PART = 20                       # the plain side has one in so many on the slow file system
 DU_DIRS, DU_PER_DIR = 100, 1000
 SSHFS_DIRS = 20
