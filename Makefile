@@ -22,6 +22,8 @@ override CFLAGS += -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -MMD -MP
 LIB_CFLAGS := -fPIC -fvisibility=hidden -fexceptions -U_FORTIFY_SOURCE -fno-stack-protector
 FUSE_FLAGS  = $(shell pkg-config --cflags --libs fuse3)
 
+TOOL_OBJ := $(patsubst tools/%.c,$(BUILD)/tools/%.o,$(wildcard tools/*.c))
+TOOL_LIBS = -ldw -lelf -ljansson -lncursesw -ltinfo -luring -lm
 LIB_OBJ  := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard preload/*.c runtime/*.c))
 SLOWFS   := $(wildcard tests/support/slowfs*.c)
 TWIN     := $(wildcard tests/twin/*.c)
@@ -52,9 +54,14 @@ $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LIB_CFLAGS) -c $< -o $@
 
-$(BUILD)/fuse-aio: $(wildcard tools/*.c) $(wildcard include/*.def)
+# ---- the tool ----
+
+$(BUILD)/tools/%.o: tools/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -DFA_VERSION='"$(VERSION)"' $(LDFLAGS) -o $@ $(filter %.c,$^)
+	$(CC) $(CFLAGS) -DFA_VERSION='"$(VERSION)"' -c $< -o $@
+
+$(BUILD)/fuse-aio: $(TOOL_OBJ)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(TOOL_LIBS)
 
 # ---- test programs ----
 
@@ -111,7 +118,7 @@ asan tsan ubsan: SAN = $(if $(filter asan,$@),address,$(if $(filter tsan,$@),thr
 asan tsan ubsan:
 	$(MAKE) BUILD=$(BUILD)/$@ SANITIZE="-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer" $(GOAL)
 
--include $(shell find $(BUILD)/obj $(BUILD)/unit $(BUILD)/tests -type f -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/unit $(BUILD)/tests $(BUILD)/tools -type f -name '*.d' 2>/dev/null)
 
 # ---- documents made of the tables ----
 

@@ -33,8 +33,10 @@ static const char *const fallback_help[FA_FALLBACKS] = {
 #undef FALLBACK
 };
 
-static const char *const op_name[FA_TIMED_OPS] = {
-	"open", "stat", "fstat", "read", "close", "recheck", "reopen",
+static const char *const op_name[FA_OPS] = {
+#define OP(id, name) name,
+#include "../include/fuse_aio_ops.def"
+#undef OP
 };
 static const char *const mode_name[] = { "auto", "observe", "off" };
 

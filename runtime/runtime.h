@@ -27,18 +27,11 @@ struct statx;
 
 /* Classes of calls. The first ones are timed into the regime. */
 enum fa_op {
-	FA_OPEN,
-	FA_STAT,
-	FA_FSTAT,
-	FA_READ,
-	FA_CLOSE,
-	FA_RECHECK, /* our own look-up of a path before an adoption */
-	FA_REOPEN,  /* an open whose name and inode were cached just before */
-	FA_TIMED_OPS,
-	FA_SENDFILE = FA_TIMED_OPS,
-	FA_SEEK,
-	FA_FCNTL,
-	FA_OPS
+#define OP(id, name) FA_##id,
+#include "../include/fuse_aio_ops.def"
+#undef OP
+	FA_OPS,
+	FA_TIMED_OPS = FA_REOPEN + 1
 };
 
 enum fa_counter {
