@@ -21,8 +21,8 @@
 #define HOLE 128U   /* one name in so many is not looked ahead, to measure */
 #define WORTH_MAX 64
 #define PAUSE 256U
-#define AVERAGE 32U /* names that a cost is the average of */
-#define IDLE 32U    /* names for which nothing was started, in a row */
+#define AVERAGE 32U	/* names that a cost is the average of */
+#define IDLE 32U	/* names for which nothing was started, in a row */
 #define LOOK_NS 250000U /* a look-up on a worker costs some 90 us on two busy cores */
 #define PAUSE_MAX 4096U
 #define BLOCK 16U	  /* inodes that one read of the disk brings in, at least */
@@ -423,7 +423,7 @@ static bool in_block(struct fa_walk *w, const struct fa_walked *d, uint32_t i, b
 	return there;
 }
 
-/* Starts what the name will need, as far as that is known. False: no room. */
+/* Starts what the name will need. False: no room, or that is not known. */
 static bool start(struct fa_thread *t, struct fa_walk *w, struct visit *v,
 		  struct fa_walked *d, uint32_t i)
 {
@@ -440,6 +440,8 @@ static bool start(struct fa_thread *t, struct fa_walk *w, struct visit *v,
 
 	if (!k->visited)
 		k = type_of(h, d, i); /* the first of its kind */
+	if (!k->visited)
+		return false; /* it is not known yet what becomes of those */
 	if (k->visited < -SCORE_MAX / 2 || v->prefix + len >= FA_CHAIN_PATH)
 		return true;
 	plan.opens = k->opened > 1 && name->type != DT_DIR;

@@ -282,6 +282,21 @@ static void test_two_passes(void **state)
 	all_gone();
 }
 
+/* Names of a kind that nothing is known of are not passed over. */
+static void test_new_kind(void **state)
+{
+	(void)state;
+	make_files("");
+	list_as(DT_DIR);
+	for (unsigned i = 0; i < 6; i++)
+		walk_stat(i, i < 3 ? 2000000 : 1000);
+	list_as(DT_REG);
+	fa_walk_listed(t, walk_handle);
+	for (unsigned i = 0; i < WALK_FILES; i++)
+		walk_stat(i, i < 2 ? 2000000 : 1000);
+	assert_in_range(t->h.n[FA_N_hits], WALK_FILES - 2, WALK_FILES + 6);
+}
+
 /* Nothing is left open for who waits for the end of the process. */
 static void test_end(void **state)
 {
@@ -416,17 +431,29 @@ static void test_no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WALK_TEST(test_stats),	       WALK_TEST(test_stays_cold),
-		WALK_TEST(test_hot),	       WALK_TEST(test_backwards),
-		WALK_TEST(test_no_order),      WALK_TEST(test_opens),
-		WALK_TEST(test_flags),	       WALK_TEST(test_suffixes),
-		WALK_TEST(test_by_descriptor), WALK_TEST(test_elsewhere),
-		WALK_TEST(test_replaced),      WALK_TEST(test_heard),
-		WALK_TEST(test_heard_twice),   WALK_TEST(test_two_passes),
-		WALK_TEST(test_end),	       WALK_TEST(test_removals),
-		WALK_TEST(test_useless),       WALK_TEST(test_gains_nothing),
-		WALK_TEST(test_again),	       WALK_TEST(test_many_directories),
-		WALK_TEST(test_fork),	       WALK_TEST(test_no_memory),
+		WALK_TEST(test_stats),
+		WALK_TEST(test_stays_cold),
+		WALK_TEST(test_hot),
+		WALK_TEST(test_backwards),
+		WALK_TEST(test_no_order),
+		WALK_TEST(test_opens),
+		WALK_TEST(test_flags),
+		WALK_TEST(test_suffixes),
+		WALK_TEST(test_by_descriptor),
+		WALK_TEST(test_elsewhere),
+		WALK_TEST(test_replaced),
+		WALK_TEST(test_heard),
+		WALK_TEST(test_new_kind),
+		WALK_TEST(test_heard_twice),
+		WALK_TEST(test_two_passes),
+		WALK_TEST(test_end),
+		WALK_TEST(test_removals),
+		WALK_TEST(test_useless),
+		WALK_TEST(test_gains_nothing),
+		WALK_TEST(test_again),
+		WALK_TEST(test_many_directories),
+		WALK_TEST(test_fork),
+		WALK_TEST(test_no_memory),
 	};
 
 	return cmocka_run_group_tests_name("walk", tests, NULL, NULL);
