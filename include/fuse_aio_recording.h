@@ -75,6 +75,8 @@ struct fa_rec {
 	uint32_t id;   /* by kind */
 };
 
+#define FA_REC_LONGEST 2040U /* bytes of a record */
+
 enum fa_rec_kind {
 	FA_REC_CALL = 1,
 	FA_REC_SEQUENCE,

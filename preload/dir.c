@@ -13,11 +13,13 @@
 		struct fa_call c;                                 \
 		DIR *dir;                                         \
                                                                   \
-		if (!fa_dir_begin(&c))                            \
+		if (!fa_dir_begin(&c, SITE))                      \
 			return call;                              \
 		dir = call;                                       \
 		if (dir)                                          \
 			fa_dir_opened(&c, dir, dirfd(dir), path); \
+		else                                              \
+			fa_dir_failed(&c, path);                  \
 		return dir;                                       \
 	} while (0)
 
@@ -37,16 +39,21 @@ int fa_closedir(DIR *dir)
 	return REAL(closedir)(dir);
 }
 
-#define READDIR(dir, call)                                                          \
-	do {                                                                        \
-		struct dirent *entry;                                               \
-		int error;                                                          \
-                                                                                    \
-		if (fa_likely(!fa_dirstreams) || !fa_dir_read(dir, &entry, &error)) \
-			return call;                                                \
-		if (error)                                                          \
-			errno = error;                                              \
-		return (void *)entry;                                               \
+#define READDIR(dir, call)                                               \
+	do {                                                             \
+		struct dirent *entry;                                    \
+		uint64_t start;                                          \
+		int error = 0;                                           \
+                                                                         \
+		if (fa_likely(!fa_dirstreams && !fa_recording))          \
+			return call;                                     \
+		start = fa_cycles();                                     \
+		if (!fa_dirstreams || !fa_dir_read(dir, &entry, &error)) \
+			entry = (void *)call;                            \
+		fa_dir_done(start, SITE);                                \
+		if (error)                                               \
+			errno = error;                                   \
+		return (void *)entry;                                    \
 	} while (0)
 
 struct dirent *fa_readdir(DIR *dir)

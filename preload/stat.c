@@ -104,6 +104,8 @@ int fa_statx(int dirfd, const char *path, int flags, unsigned mask, struct statx
 	r = REAL(statx)(dirfd, path, flags, mask, stx);
 	if (r == 0)
 		fa_statx_end(&c, stx);
+	else if (c.start)
+		fa_stat_failed(&c);
 	return r;
 }
 

@@ -12,6 +12,7 @@
 #include <liburing.h>
 
 #include "hints.h"
+#include "probe.h"
 #include "process.h"
 #include "sys.h"
 
@@ -105,6 +106,7 @@ FA_HIDDEN int fa_chain_adopt(struct fa_thread *t, const struct fa_call *call,
 	t->attr.calls = t->h.n[FA_N_calls];
 	t->h.n[FA_N_adopted]++;
 	t->h.n[FA_N_settled]++;
+	FA_PROBE2(adopt, c->path, fd);
 out:
 	fa_chain_drop(t, c);
 	fa_chain_sweep(t);

@@ -11,8 +11,10 @@
 
 #include "hints.h"
 #include "pattern.h"
+#include "probe.h"
 #include "process.h"
 #include "readiness.h"
+#include "record.h"
 #include "site.h"
 #include "sys.h"
 #include "walk.h"
@@ -87,6 +89,8 @@ FA_HIDDEN int fa_open_touch(struct fa_call *c)
 		learn_lead(t, c, f->site);
 		fa_ahead_opened(t, c->path, c->flags, f->site);
 		t->h.looked++;
+		if (fa_unlikely(fa_recording))
+			f->file = fa_record_path(t, c, fd, NULL, FA_REC_SETTLED);
 	}
 	fa_ready(t);
 	return fd;
@@ -138,13 +142,17 @@ FA_HIDDEN void fa_opened(struct fa_call *c, int fd)
 	struct fa_thread *t = fa_thread_of(c->t);
 	struct fa_fd *f = fd >= 0 ? fa_fd_slot(fd) : NULL;
 	bool waited = ns >= FA_COLD_NS, regular;
+	uint32_t file = 0;
 
 	looked(t, waited);
+	if (fa_unlikely(fa_recording))
+		file = fa_record_path(t, c, fd, NULL, t->found.warm ? FA_REC_FORESEEN : 0);
 	if (!f || !fa_busy(t)) {
 		t->found.warm = 0;
 		return;
 	}
 	sequence_begins(f, c, end);
+	f->file = file;
 	f->cycles[FA_OPEN] = end - c->start;
 	if (t->found.warm) {
 		/* Cached a moment ago: does an open of this file system wait all the same?
@@ -202,6 +210,8 @@ FA_HIDDEN void fa_statted(struct fa_call *c, const struct fa_seen *seen)
 	uint32_t len;
 
 	looked(t, ns >= FA_COLD_NS);
+	if (fa_unlikely(fa_recording))
+		fa_record_path(t, c, 0, &seen->file, c->foreseen ? FA_REC_FORESEEN : 0);
 	if (!fa_busy(t))
 		return;
 	/* One that was foreseen does not tell whether stats wait. */
@@ -220,6 +230,11 @@ FA_HIDDEN void fa_statted(struct fa_call *c, const struct fa_seen *seen)
 	fa_ready(t);
 }
 
+FA_HIDDEN void fa_stat_failed_slow(struct fa_call *c)
+{
+	fa_record_no_stat(fa_thread_of(c->t), c);
+}
+
 FA_HIDDEN void fa_statx_end(struct fa_call *c, const struct statx *stx)
 {
 	const unsigned need = STATX_TYPE | STATX_INO | STATX_CTIME | STATX_SIZE;
@@ -236,25 +251,37 @@ FA_HIDDEN void fa_statx_end(struct fa_call *c, const struct statx *stx)
 
 static void fill(struct stat *st, const struct statx *x);
 
+/* The program gets these attributes. False: its address is a bad one. */
+static bool settle_stat(struct fa_thread *t, const struct fa_call *c, struct stat *st,
+			const struct statx *stx)
+{
+	struct fa_identity id = fa_identity_of(stx);
+	struct stat filled;
+
+	fill(&filled, stx);
+	if (fa_sys_copy(fa_pid, &filled, st, sizeof(filled), true) != sizeof(filled))
+		return false;
+	t->h.n[FA_N_settled]++;
+	t->h.n[FA_N_created]++;
+	FA_PROBE2(settle, c->path, FA_STAT);
+	if (fa_unlikely(fa_recording))
+		fa_record_path(t, c, 0, &id, FA_REC_SETTLED);
+	return true;
+}
+
 FA_HIDDEN bool fa_stat_touch(struct fa_call *c, struct stat *st, bool follow)
 {
 	struct fa_thread *t = fa_thread_of(c->t);
 	struct statx stx;
-	struct stat filled;
 	bool settled;
 
 	if (!fa_busy(t))
 		return false;
+	c->start = fa_cycles();
 	if (t->h.listings)
 		fa_walk_visit(t, c, FA_STAT, follow);
-	settled = t->h.chains && fa_chain_stat(t, c, follow, &stx) && st;
-	if (settled) {
-		fill(&filled, &stx);
-		settled = fa_sys_copy(fa_pid, &filled, st, sizeof(filled), true) ==
-			  sizeof(filled);
-		t->h.n[FA_N_settled] += settled;
-		t->h.n[FA_N_created] += settled;
-	}
+	settled = t->h.chains && fa_chain_stat(t, c, follow, &stx) && st &&
+		  settle_stat(t, c, st, &stx);
 	fa_ready(t);
 	return settled;
 }
@@ -276,6 +303,8 @@ FA_HIDDEN void fa_fd_touch(struct fa_call *c, enum fa_op op)
 	if ((op == FA_READ || op == FA_SENDFILE) && c->f->flags & FA_FD_WINDOW) {
 		c->f->flags &= ~FA_FD_WINDOW;
 		c->t->n[FA_N_settled]++; /* the call waits for what is still to come */
+		if (fa_unlikely(fa_recording) && c->f->cycles[FA_OPEN])
+			fa_record_window(fa_thread_of(c->t), c->f, true);
 	}
 	c->start = fa_cycles();
 }
@@ -301,6 +330,8 @@ FA_HIDDEN void fa_fd_done(struct fa_call *c, enum fa_op op, int64_t result)
 	uint64_t cycles = fa_cycles() - c->start;
 	struct fa_fd *f = c->f;
 
+	if (fa_unlikely(fa_recording))
+		fa_record_use(c, op, result, 0);
 	if (result < 0)
 		return;
 	f->cycles[op] += cycles;
@@ -387,6 +418,9 @@ FA_HIDDEN bool fa_fstat_touch(struct fa_call *c, struct stat *st)
 		return false;
 	t->h.n[FA_N_created]++;
 	t->h.n[FA_N_settled]++;
+	FA_PROBE2(settle, c->path, FA_FSTAT);
+	if (fa_unlikely(fa_recording))
+		fa_record_use(c, FA_FSTAT, 0, FA_REC_SETTLED);
 	return true;
 }
 
@@ -436,6 +470,15 @@ FA_HIDDEN int fa_close_touch(struct fa_call *c)
 		t->h.n[FA_N_dropped]++;
 	fa_pattern_count(t, f);
 	c->dev = f->dev;
+	c->cold = flags & FA_FD_COLD;
+	c->start = fa_cycles();
+	if (fa_unlikely(fa_recording)) {
+		if (flags & FA_FD_WINDOW && f->cycles[FA_OPEN])
+			fa_record_window(t, f, false);
+		fa_record_sequence(t, f);
+		c->file = f->file;
+		c->f = f;
+	}
 	/* Before the number is free, for another thread may get it. */
 	f->flags = 0;
 	/* A writer's close flushes data: it teaches nothing about readers'. */
@@ -445,6 +488,8 @@ FA_HIDDEN int fa_close_touch(struct fa_call *c)
 		else
 			c->f = f;
 	}
+	if (fa_unlikely(fa_recording) && r == 0)
+		fa_record_close(c, FA_REC_SETTLED);
 	fa_ready(t);
 	c->start = fa_cycles();
 	return r;
@@ -455,7 +500,9 @@ FA_HIDDEN void fa_closed(struct fa_call *c)
 	struct fa_thread *t = fa_thread_of(c->t);
 	uint64_t ns = fa_ns(fa_cycles() - c->start);
 
-	if (!fa_busy(t))
+	if (fa_unlikely(fa_recording))
+		fa_record_close(c, 0);
+	if (!c->cold || !fa_busy(t))
 		return;
 	fa_regime_note(c->dev, FA_CLOSE, ns);
 	fa_ready(t);

@@ -17,8 +17,10 @@
 #include <liburing.h>
 
 #include "hints.h"
+#include "probe.h"
 #include "process.h"
 #include "readiness.h"
+#include "record.h"
 #include "stream.h"
 #include "sys.h"
 #include "walk.h"
@@ -136,6 +138,7 @@ static void list(struct fa_thread *t, struct fa_chain *c)
 	t->ahead->key[index_of(t, c)] = c->key;
 	t->h.chains++;
 	t->h.n[FA_N_chains]++;
+	FA_PROBE2(chain_submit, c->path, c->walk);
 }
 
 /* Whoever waits for it waits no longer. */
@@ -166,8 +169,12 @@ FA_HIDDEN void fa_chain_drop(struct fa_thread *t, struct fa_chain *c)
 	t->ahead->key[index_of(t, c)] = 0;
 	t->ahead->dropped++;
 	t->h.chains--;
-	if (!c->used)
+	if (!c->used) {
 		t->h.n[FA_N_dropped]++;
+		FA_PROBE2(drop, c->path, c->state);
+	}
+	if (fa_unlikely(fa_recording))
+		fa_record_chain(t, c);
 	if (c->walk)
 		fa_walk_dropped(t, c->walk, c->touched);
 	let_go(t, c);
@@ -389,10 +396,18 @@ static void learn(struct fa_thread *t, struct fa_chain *c, bool resident)
 	t->suspect = !c->warms && ns < 3 * FA_COLD_NS;
 }
 
+/* Nothing of it is on its way any more. */
+static void completes(struct fa_chain *c)
+{
+	c->ready = fa_cycles();
+	FA_PROBE3(chain_complete, c->path, c->state, c->ready - c->started);
+}
+
 static void ends(struct fa_thread *t, struct fa_chain *c, enum fa_chain_state state,
 		 bool resident)
 {
 	c->state = state;
+	completes(c);
 	if (!c->staged)
 		return;
 	if (!c->walk) /* the program's own calls tell, those that nobody foresaw */
@@ -406,6 +421,7 @@ static void looked(struct fa_thread *t, struct fa_chain *c, int result)
 {
 	if (c->walk && !c->opens) {
 		c->state = FA_CHAIN_WARM;
+		completes(c);
 		return;
 	}
 	if (result < 0 || !S_ISREG(c->stx.stx_mode)) {
@@ -418,6 +434,7 @@ static void looked(struct fa_thread *t, struct fa_chain *c, int result)
 		fa_place_note(c->path, c->file.dev);
 	if (!c->walk && !fa_device_cold(c->file.dev)) {
 		c->state = FA_CHAIN_WARM; /* nothing there waits */
+		completes(c);
 		let_go(t, c);
 		return;
 	}

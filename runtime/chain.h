@@ -58,6 +58,7 @@ struct fa_chain {
 	uint32_t turn;	    /* of the ring, when its read was submitted */
 	uint64_t from;	    /* first byte of the window */
 	uint64_t started;   /* cycles */
+	uint64_t ready;	    /* when nothing of it was on its way any more; 0: not yet */
 	uint64_t key;
 	struct fa_identity file;
 	struct statx stx;

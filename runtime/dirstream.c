@@ -10,10 +10,12 @@
 
 #include "hints.h"
 #include "process.h"
+#include "record.h"
 #include "sys.h"
 #include "walk.h"
 
-#define BUFFER 32768U /* as glibc's */
+#define BUFFER 32768U  /* as glibc's */
+#define TOLD_NS 10000U /* a readdir that took less has asked nobody */
 
 struct dirstream {
 	const void *dir; /* the program's DIR *; NULL: free */
@@ -82,6 +84,10 @@ FA_HIDDEN void fa_dir_opened(struct fa_call *c, const void *dir, int fd, const c
 	const struct fa_fd *f = fa_fd_slot(fd);
 	uint64_t cycles = fa_cycles() - c->start;
 
+	if (fa_unlikely(fa_recording) && path) {
+		c->path = path;
+		fa_record_path(t, c, fd, NULL, 0);
+	}
 	/* fdopendir() itself waits for nothing: the open before it may have. */
 	if (!path)
 		cycles = f && f->flags ? f->cycles[FA_OPEN] : 0;
@@ -90,6 +96,26 @@ FA_HIDDEN void fa_dir_opened(struct fa_call *c, const void *dir, int fd, const c
 		return;
 	take_over(t, dir, fd, path);
 	fa_ready(t);
+}
+
+FA_HIDDEN void fa_dir_failed(struct fa_call *c, const char *path)
+{
+	if (fa_likely(!fa_recording || !path))
+		return;
+	c->path = path;
+	fa_record_path(fa_thread_of(c->t), c, -1, NULL, 0);
+}
+
+FA_HIDDEN void fa_dir_done_slow(uint64_t start, const void *site)
+{
+	struct fa_call c = { .t = fa_enter(), .start = start, .site = (uintptr_t)site };
+	struct fa_fd none = { .file = 0 };
+
+	/* What comes out of the buffer is not worth a record. */
+	if (!c.t || fa_ns(fa_cycles() - start) < TOLD_NS)
+		return;
+	c.f = &none;
+	fa_record_use(&c, FA_READDIR, 0, 0);
 }
 
 FA_HIDDEN void fa_dir_closed_slow(const void *dir)

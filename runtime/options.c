@@ -77,6 +77,7 @@ FA_HIDDEN const char *fa_options_parse(struct fa_options *o, char **env,
 	o->only = text[OPT_only];
 	o->stats = text[OPT_stats];
 	o->log = text[OPT_log];
+	o->record = text[OPT_record];
 	o->prespawn = number[OPT_prespawn] > 0;
 	o->ring = number[OPT_ring] > 0;
 	o->stacks = number[OPT_stacks] > 0;

@@ -11,7 +11,7 @@ enum fa_mode { FA_MODE_AUTO, FA_MODE_OBSERVE, FA_MODE_OFF };
 
 struct fa_options {
 	enum fa_mode mode;
-	const char *only, *stats, *log; /* "" when not set */
+	const char *only, *stats, *log, *record; /* "" when not set */
 	bool prespawn, ring, stacks;
 };
 

@@ -15,6 +15,7 @@
 
 #include "hints.h"
 #include "own.h"
+#include "record.h"
 #include "report.h"
 #include "site.h"
 #include "sys.h"
@@ -151,6 +152,7 @@ static void after_fork(void)
 		return; /* another thread of the child is at it: pass through meanwhile */
 	fa_pid = fa_sys_getpid();
 	fa_own_drop(FA_OWN_WAKE); /* the parent's */
+	fa_record_forked();
 	__atomic_store_n(&fa_process->state, RUNNING, __ATOMIC_RELEASE);
 }
 
@@ -272,6 +274,8 @@ FA_HIDDEN void fa_filter_coming(void)
 	retire(self);
 	/* The last word of this process: later a write() may be its end. */
 	fa_process->ended = true;
+	if (fa_recording)
+		fa_record_end(self);
 	fa_stats_write();
 	__atomic_store_n(&fa_off, true, __ATOMIC_SEQ_CST);
 	/*
@@ -492,7 +496,12 @@ FA_HIDDEN void fa_process_starts(void)
 		fa_log("FUSE_AIO_STACKS",
 		       "libunwind.so.8 not found; return addresses are used; "
 		       "install libunwind8");
-	fa_capture_all = fa_options.mode == FA_MODE_OBSERVE;
+	if (*fa_options.record) {
+		bad = fa_record_start(fa_options.record);
+		if (bad)
+			fa_log(fa_options.record, bad);
+	}
+	fa_capture_all = fa_recording || fa_options.mode == FA_MODE_OBSERVE;
 	fa_process->state = RUNNING;
 	fa_off = false;
 }
@@ -521,5 +530,7 @@ FA_HIDDEN void fa_process_ends(void)
 		return;
 	fa_process->ended = true;
 	end_chains();
+	if (fa_recording && fa_self)
+		fa_record_end(fa_thread_of(fa_self));
 	fa_stats_write();
 }

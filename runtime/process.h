@@ -52,6 +52,8 @@ struct fa_thread {
 	} found;
 	struct fa_requests *requests; /* NULL until the first */
 	struct fa_walk *walk;	      /* NULL until the first directory */
+	struct fa_recorder *recorder; /* NULL until the first record */
+	struct fa_stack *stacks;      /* NULL until the first, see site.h */
 	uint16_t held[FA_HELD_MAX];   /* descriptors, h.held of them */
 	struct fa_stream stream[FA_STREAMS];
 	unsigned streaming;    /* windows on their way */

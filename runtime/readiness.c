@@ -7,7 +7,9 @@
 #include <errno.h>
 
 #include "own.h"
+#include "probe.h"
 #include "process.h"
+#include "record.h"
 #include "sys.h"
 
 FA_HIDDEN struct fa_watch *fa_watches;
@@ -167,6 +169,7 @@ FA_HIDDEN bool fa_readiness_hold(struct fa_thread *t, int fd, unsigned held)
 	}
 	w->held |= (uint8_t)held;
 	t->h.n[FA_N_held]++;
+	FA_PROBE2(hold, fd, held);
 	if (masked(w) != w->events)
 		rearm(fd, w);
 	return true;
@@ -183,8 +186,13 @@ FA_HIDDEN void fa_readiness_release(struct fa_thread *t, int fd, unsigned held)
 	if (w->held & held & FA_HELD_IN)
 		w->flags = (uint8_t)((w->flags & ~FA_WATCH_CHAIN) | FA_WATCH_PASS);
 	w->held &= (uint8_t)~held;
-	if (!w->held)
+	if (!w->held) {
+		if (fa_unlikely(fa_recording))
+			fa_record_hold(t, fd, w->since,
+				       fa_ns(fa_cycles() - w->since) >= FA_HOLD_NS);
 		unlist(t, w->at);
+	}
+	FA_PROBE2(inject, fd, held);
 	rearm(fd, w);
 }
 

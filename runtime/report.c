@@ -10,6 +10,8 @@
 
 #include "hints.h"
 #include "own.h"
+#include "probe.h"
+#include "record.h"
 #include "sys.h"
 #include "text.h"
 
@@ -62,6 +64,9 @@ FA_HIDDEN void fa_fallback(struct fa_thread *t, enum fa_fallback why)
 	uint32_t bit = 1U << why;
 
 	t->fallback[why]++;
+	FA_PROBE2(fallback, why, fallback_name[why]);
+	if (fa_unlikely(fa_recording))
+		fa_record_fallback(t, why);
 	if (!(__atomic_fetch_or(&fa_process->logged, bit, __ATOMIC_RELAXED) & bit))
 		fa_log(fallback_name[why], fallback_help[why]);
 }
@@ -73,16 +78,20 @@ static void name(struct fa_text *t, const char *s)
 	fa_text_str(t, "\":");
 }
 
-static void counters(struct fa_text *t)
+FA_HIDDEN void fa_stats_sum(uint64_t *counter, uint64_t *fallback)
 {
-	uint64_t sum[FA_COUNTERS] = { 0 };
-
 	for (struct fa_thread *th = fa_process->threads; th; th = th->next) {
 		for (unsigned i = 0; i < FA_COUNTERS; i++)
-			sum[i] += __atomic_load_n(&th->h.n[i], __ATOMIC_RELAXED);
+			counter[i] += __atomic_load_n(&th->h.n[i], __ATOMIC_RELAXED);
+		for (unsigned i = 0; i < FA_FALLBACKS; i++)
+			fallback[i] += __atomic_load_n(&th->fallback[i], __ATOMIC_RELAXED);
 		/* What passes through counts one thing only. */
-		sum[FA_N_passthrough] += th->h.n[FA_N_calls] - th->h.looked;
+		counter[FA_N_passthrough] += th->h.n[FA_N_calls] - th->h.looked;
 	}
+}
+
+static void counters(struct fa_text *t, const uint64_t *sum)
+{
 	for (unsigned i = 0; i < FA_COUNTERS; i++) {
 		if (i == FA_N_created || i == FA_N_peeks) {
 			name(t, i == FA_N_peeks ? "events" : "futures");
@@ -126,33 +135,31 @@ static void regimes(struct fa_text *t)
 	fa_text_str(t, "],");
 }
 
-static void fallbacks(struct fa_text *t)
+static void fallbacks(struct fa_text *t, const uint64_t *sum)
 {
 	bool first = true;
 
 	name(t, "fallbacks");
 	fa_text_char(t, '{');
 	for (unsigned i = 0; i < FA_FALLBACKS; i++) {
-		uint64_t sum = 0;
-
-		for (struct fa_thread *th = fa_process->threads; th; th = th->next)
-			sum += __atomic_load_n(&th->fallback[i], __ATOMIC_RELAXED);
-		if (!sum)
+		if (!sum[i])
 			continue;
 		if (!first)
 			fa_text_char(t, ',');
 		first = false;
 		name(t, fallback_name[i]);
-		fa_text_num(t, sum);
+		fa_text_num(t, sum[i]);
 	}
 	fa_text_char(t, '}');
 }
 
 FA_HIDDEN void fa_stats_write(void)
 {
+	uint64_t counter[FA_COUNTERS] = { 0 }, fallback[FA_FALLBACKS] = { 0 };
 	char line[8192];
 	struct fa_text t = { line, sizeof(line) - 2, 0 };
 
+	fa_stats_sum(counter, fallback);
 	fa_text_str(&t, "{\"version\":1,");
 	name(&t, "mode");
 	fa_text_quoted(&t, mode_name[fa_options.mode]);
@@ -163,9 +170,9 @@ FA_HIDDEN void fa_stats_write(void)
 	name(&t, "comm");
 	fa_text_quoted(&t, fa_program);
 	fa_text_char(&t, ',');
-	counters(&t);
+	counters(&t, counter);
 	regimes(&t);
-	fallbacks(&t);
+	fallbacks(&t, fallback);
 	line[t.len++] = '}';
 	line[t.len++] = '\n';
 	fa_own_write(FA_OWN_STATS, line, t.len);

@@ -12,6 +12,7 @@
 #ifndef FA_RUNTIME_H
 #define FA_RUNTIME_H
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -83,6 +84,7 @@ struct fa_fd {
 	uint64_t opened;     /* cycles when the open returned */
 	uint64_t bytes;	     /* read or sent so far */
 	uint64_t dev, ino;   /* 0: not known */
+	uint32_t file;	     /* its identifier in the recording, 0: none */
 	uint64_t at[FA_OPS]; /* last return address per class */
 	uint64_t cycles[FA_OPS];
 	uint64_t resident, resident_to; /* bytes that a read of ours has found in memory */
@@ -102,7 +104,8 @@ struct fa_fd {
 extern struct fa_fd *fa_fds FA_HIDDEN;	      /* FA_FDS entries, NULL while off */
 extern const uint32_t *fa_any_cold FA_HIDDEN; /* how many (device, op) are cold */
 extern bool fa_off FA_HIDDEN;		      /* not started, or for good */
-extern bool fa_capture_all FA_HIDDEN;	      /* observe */
+extern bool fa_capture_all FA_HIDDEN;	      /* observe, or recording */
+extern bool fa_recording FA_HIDDEN;	      /* see record.h */
 
 /* One call on its way through a wrapper. */
 struct fa_call {
@@ -114,6 +117,8 @@ struct fa_call {
 	uint64_t dev; /* of what is being closed, 0: not known */
 	int fd;	      /* or directory */
 	int flags;
+	uint32_t file; /* in the recording, of what is being closed */
+	bool cold;     /* what is being closed is a reader's, and has waited */
 	bool foreseen; /* a stat for which something was started, */
 	bool ready;    /* and has ended */
 	uint32_t walk; /* directory that is walked through (walk.h), and which name */
@@ -235,6 +240,14 @@ static inline int fa_open_end(struct fa_call *c, int fd)
 	return fd;
 }
 
+void fa_stat_failed_slow(struct fa_call *c) FA_HIDDEN;
+
+static inline void fa_stat_failed(struct fa_call *c)
+{
+	if (fa_unlikely(fa_recording))
+		fa_stat_failed_slow(c);
+}
+
 /*
  * Before a stat of a path. True: settled, *st is filled. `st` is NULL where only
  * the plain call will do.
@@ -260,7 +273,11 @@ static inline bool fa_stat_begin(struct fa_call *c, int dirfd, const char *path,
 /* After a stat of a path; `st` is read only when it succeeded. */
 static inline int fa_stat_end(struct fa_call *c, int r, const struct stat *st)
 {
-	if (fa_unlikely(c->start) && r == 0)
+	if (fa_likely(!c->start))
+		return r;
+	if (r != 0)
+		fa_stat_failed(c);
+	else
 		fa_statted(c, &(struct fa_seen){ .file = { st->st_dev, st->st_ino,
 							   st->st_ctim.tv_sec,
 							   (uint32_t)st->st_ctim.tv_nsec },
@@ -328,12 +345,24 @@ extern uint32_t fa_dirstreams FA_HIDDEN;
 
 /* Around the opening of one, `path` as for opendir(), else NULL. */
 void fa_dir_opened(struct fa_call *c, const void *dir, int fd, const char *path) FA_HIDDEN;
+void fa_dir_failed(struct fa_call *c, const char *path) FA_HIDDEN;
 
-static inline bool fa_dir_begin(struct fa_call *c)
+static inline bool fa_dir_begin(struct fa_call *c, const void *site)
 {
 	c->t = fa_enter();
+	c->site = (uintptr_t)site;
+	c->fd = AT_FDCWD;
 	c->start = c->t ? fa_cycles() : 0;
 	return c->t;
+}
+
+/* After a readdir() that began at `start` cycles. */
+void fa_dir_done_slow(uint64_t start, const void *site) FA_HIDDEN;
+
+static inline void fa_dir_done(uint64_t start, const void *site)
+{
+	if (fa_unlikely(fa_recording))
+		fa_dir_done_slow(start, site);
 }
 
 /*

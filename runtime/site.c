@@ -8,8 +8,19 @@
 #include <dlfcn.h>
 
 #include "own.h"
+#include "process.h"
 
-#define FRAMES 16
+#define SETS 128U /* of stacks that a thread remembers, */
+#define WAYS 4U	  /* and so many of the same key */
+#define FA_CALLERS 8U
+#define PAGE 4096U
+
+struct fa_stack {
+	uint64_t key, site;
+	uint64_t caller[FA_CALLERS]; /* return addresses, the innermost first, */
+	uint16_t at[FA_CALLERS];     /* and where they are: words from the frame */
+	uint32_t callers;
+};
 
 static int (*backtrace_of)(void **, int);
 
@@ -19,12 +30,12 @@ FA_HIDDEN bool fa_site_stacks(void)
 {
 	void *lib = dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
 	void *sym = lib ? dlsym(lib, "unw_backtrace") : NULL;
-	void *frame[FRAMES];
+	void *frame[FA_SITE_FRAMES];
 
 	__builtin_memcpy(&backtrace_of, &sym, sizeof(sym));
 	if (backtrace_of) {
 		starting = true;
-		backtrace_of(frame, FRAMES);
+		backtrace_of(frame, FA_SITE_FRAMES);
 		starting = false;
 	}
 	return backtrace_of;
@@ -46,21 +57,83 @@ FA_HIDDEN void fa_pipe_made(int fds[2])
 	}
 }
 
+FA_HIDDEN unsigned fa_site_stack(uint64_t return_address, uint64_t *frame)
+{
+	void *all[FA_SITE_FRAMES];
+	unsigned count = 0;
+	int n, i = 0;
+
+	frame[0] = return_address;
+	if (!backtrace_of)
+		return 1;
+	n = backtrace_of(all, FA_SITE_FRAMES);
+	/* Frames of the library itself differ by which path came here: skip them. */
+	while (i < n && (uintptr_t)all[i] != return_address)
+		i++;
+	for (; i < n; i++)
+		frame[count++] = (uintptr_t)all[i];
+	return count ? count : 1;
+}
+
+/* The stack's words from `sp` to the end of its page: they are there, whatever it is. */
+static const uint64_t *page_end(const uint64_t *sp)
+{
+	return (const uint64_t *)(((uintptr_t)sp | (PAGE - 1)) + 1);
+}
+
+/* Remembers where on the stack the callers' return addresses lie. */
+static void unwind(struct fa_stack *s, uint64_t return_address, const uint64_t *sp)
+{
+	uint64_t frame[FA_SITE_FRAMES], h = 0xcbf29ce484222325ULL;
+	unsigned n = fa_site_stack(return_address, frame), i = 0;
+	const uint64_t *p = sp, *end = page_end(sp);
+
+	s->callers = 0;
+	for (; p < end && i < n && s->callers < FA_CALLERS; p++) {
+		if (*p != frame[i])
+			continue;
+		s->at[s->callers] = (uint16_t)(p - sp);
+		s->caller[s->callers++] = frame[i++];
+	}
+	for (i = 0; i < n; i++)
+		h = (h ^ frame[i]) * 0x100000001b3ULL;
+	s->site = n == 1 ? return_address : h | 1;
+}
+
+static bool same_stack(const struct fa_stack *s, const uint64_t *sp)
+{
+	for (unsigned i = 0; i < s->callers; i++)
+		if (sp[s->at[i]] != s->caller[i])
+			return false;
+	return true;
+}
+
+/*
+ * To unwind costs more than most calls. Who calls from the same place at the same depth,
+ * with the same return addresses where they were before (as far as the page goes), has
+ * come the same way.
+ */
 FA_HIDDEN uint64_t fa_site(uint64_t return_address)
 {
-	void *frame[FRAMES];
-	uint64_t h = 0xcbf29ce484222325ULL;
-	int n, i = 0;
+	const uint64_t *sp = __builtin_frame_address(0);
+	uint64_t key = (return_address ^ (uintptr_t)sp << 17) * 0x9e3779b97f4a7c15ULL | 1;
+	struct fa_thread *t = fa_thread_of(fa_self);
+	struct fa_stack *set, one;
 
 	if (fa_likely(!backtrace_of))
 		return return_address;
-	n = backtrace_of(frame, FRAMES);
-	/* Frames of the library itself differ by which path came here: skip them. */
-	while (i < n && (uintptr_t)frame[i] != return_address)
-		i++;
-	if (i == n)
-		return return_address;
-	for (; i < n; i++)
-		h = (h ^ (uintptr_t)frame[i]) * 0x100000001b3ULL;
-	return h | 1;
+	if (!t->stacks)
+		t->stacks = fa_map_wiped(SETS * WAYS * sizeof(*t->stacks));
+	if (!t->stacks) {
+		unwind(&one, return_address, sp);
+		return one.site;
+	}
+	set = &t->stacks[(key >> 40) % SETS * WAYS];
+	for (unsigned i = 0; i < WAYS; i++)
+		if (set[i].key == key && same_stack(&set[i], sp))
+			return set[i].site;
+	set += t->h.n[FA_N_calls] % WAYS;
+	set->key = key;
+	unwind(set, return_address, sp);
+	return set->site;
 }

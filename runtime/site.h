@@ -17,4 +17,12 @@ void fa_site_stop(void) FA_HIDDEN;
 /* The identity of the site with this return address. */
 uint64_t fa_site(uint64_t return_address) FA_HIDDEN;
 
+#define FA_SITE_FRAMES 32U
+
+/*
+ * Its return addresses, the innermost first, `frame[0]` being the given one. How many:
+ * 1 where stacks are not wanted.
+ */
+unsigned fa_site_stack(uint64_t return_address, uint64_t *frame) FA_HIDDEN;
+
 #endif

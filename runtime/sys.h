@@ -91,6 +91,19 @@ static inline void *fa_sys_mmap(void *at, size_t len, int prot, int flags)
 	return r < 0 && r > -4096 ? NULL : (void *)r;
 }
 
+/* A file, shared with all who map it. NULL on failure. */
+static inline void *fa_sys_map_file(int fd, size_t len)
+{
+	long r = FA_SYS(SYS_mmap, 0, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	return r < 0 && r > -4096 ? NULL : (void *)r;
+}
+
+static inline long fa_sys_readlinkat(int dirfd, const char *path, char *buf, size_t n)
+{
+	return FA_SYS(SYS_readlinkat, dirfd, path, buf, n, 0, 0);
+}
+
 static inline int fa_sys_munmap(void *at, size_t len)
 {
 	return (int)FA_SYS(SYS_munmap, at, len, 0, 0, 0, 0);

@@ -76,7 +76,7 @@ void unit_start(char **env)
 	fa_hints = NULL;
 	fa_fds = NULL;
 	fa_any_cold = NULL;
-	fa_capture_all = fa_behind_filter = false;
+	fa_capture_all = fa_behind_filter = fa_recording = false;
 	fa_off = true;
 	fa_epoch = fa_directory = 0;
 	memset(&fa_options, 0, sizeof(fa_options));

@@ -24,7 +24,7 @@ static DIR *opened(bool waited)
 	struct fa_call c;
 	DIR *d;
 
-	assert_true(fa_dir_begin(&c));
+	assert_true(fa_dir_begin(&c, (void *)0x55));
 	d = opendir(dir);
 	assert_non_null(d);
 	if (waited)

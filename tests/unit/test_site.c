@@ -74,6 +74,7 @@ static void test_stacks(void **state)
 	(void)state;
 	if (!fa_site_stacks())
 		SKIP("libunwind.so.8 is not installed");
+	unit_self();
 	visit();
 	assert_int_equal(site[0], site[2]);
 	assert_int_equal(site[1], site[3]);
@@ -86,6 +87,7 @@ static void test_unknown_address(void **state)
 	(void)state;
 	if (!fa_site_stacks())
 		SKIP("libunwind.so.8 is not installed");
+	unit_self();
 	assert_int_equal(fa_site(0x1234), 0x1234);
 }
 
@@ -93,8 +95,9 @@ int main(void)
 {
 	const struct CMUnitTest site_tests[] = {
 		cmocka_unit_test(test_return_address),
-		cmocka_unit_test(test_stacks),
-		cmocka_unit_test(test_unknown_address),
+		cmocka_unit_test_setup_teardown(test_stacks, unit_setup, unit_teardown),
+		cmocka_unit_test_setup_teardown(test_unknown_address, unit_setup,
+						unit_teardown),
 	};
 
 	return cmocka_run_group_tests_name("site", site_tests, NULL, NULL);
