@@ -418,7 +418,7 @@ FA_HIDDEN bool fa_fstat_touch(struct fa_call *c, struct stat *st)
 		return false;
 	t->h.n[FA_N_created]++;
 	t->h.n[FA_N_settled]++;
-	FA_PROBE2(settle, c->path, FA_FSTAT);
+	FA_PROBE2(settle, "", FA_FSTAT);
 	if (fa_unlikely(fa_recording))
 		fa_record_use(c, FA_FSTAT, 0, FA_REC_SETTLED);
 	return true;

@@ -524,7 +524,7 @@ FA_HIDDEN void fa_walk_visit(struct fa_thread *t, struct fa_call *c, enum fa_op 
 	uint32_t name, len;
 	long got;
 
-	if (!w || !t->h.listings || !*fa_any_cold || fa_threaded())
+	if (!w || !t->h.listings || (!*fa_any_cold && !t->h.chains) || fa_threaded())
 		return;
 	/* Towards its end a pause is used to measure what names cost without us. */
 	if (w->pause && --w->pause > 2 * AVERAGE && !t->h.chains)

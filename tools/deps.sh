@@ -10,7 +10,7 @@ libjansson-dev libncurses-dev libjs-d3"
 test="libcmocka-dev libunwind8 libfuse3-dev fuse3 python3 python3-pytest
 python3-matplotlib vsftpd nginx-light lighttpd apache2 busybox webfs wrk lftp curl openssl
 strace procps iproute2 acl attr sshfs openssh-server libfaketime libjemalloc2 eatmydata libcap2-bin
-tmux chromium bash-completion zsh fish man-db
+tmux bpftrace chromium bash-completion zsh fish man-db
 tar findutils diffutils grep rsync git zip unzip file make xfsprogs btrfs-progs"
 lint="clang clang-format clang-tidy libclang-rt-14-dev cppcheck"
 cross="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
