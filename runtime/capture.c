@@ -70,13 +70,15 @@ FA_HIDDEN int fa_open_touch(struct fa_call *c)
 	struct fa_thread *t = fa_thread_of(c->t);
 	struct fa_identity file;
 	struct fa_fd *f;
+	bool directory;
 	int fd;
 
 	pthread_testcancel(); /* as the open would */
 	if (!fa_busy(t))
 		return -1;
 	c->start = fa_cycles();
-	if (t->h.listings && reading(c->flags))
+	directory = fa_chain_directory_ok(c->flags);
+	if (t->h.listings && (directory || reading(c->flags)))
 		fa_walk_visit(t, c, FA_OPEN, false);
 	fd = t->h.chains ? fa_chain_adopt(t, c, &file) : -1;
 	f = fd >= 0 ? fa_fd_slot(fd) : NULL;
@@ -84,10 +86,12 @@ FA_HIDDEN int fa_open_touch(struct fa_call *c)
 		sequence_begins(f, c, fa_cycles());
 		f->dev = file.dev;
 		f->ino = file.ino;
-		f->flags |= FA_FD_COLD | FA_FD_WINDOW;
-		resident(t, f);
-		learn_lead(t, c, f->site);
-		fa_ahead_opened(t, c->path, c->flags, f->site);
+		if (!directory) {
+			f->flags |= FA_FD_COLD | FA_FD_WINDOW;
+			resident(t, f);
+			learn_lead(t, c, f->site);
+			fa_ahead_opened(t, c->path, c->flags, f->site);
+		}
 		t->h.looked++;
 		if (fa_unlikely(fa_recording))
 			f->file = fa_record_path(t, c, fd, NULL, FA_REC_SETTLED);

@@ -360,17 +360,40 @@ static void ask_again(struct fa_thread *t, struct fa_chain *c)
 	stage(t, c, FA_CHAIN_ASKING);
 }
 
-static void ask_one_again(struct fa_thread *t, struct fa_chain *c)
+/* Of those that are ready and may be out of date, the one that was started first. */
+static struct fa_chain *oldest_stale(struct fa_thread *t)
 {
-	if (!c->dropped && c->state == FA_CHAIN_OPEN && stale(t, c))
-		ask_again(t, c);
+	struct fa_chain *oldest = NULL;
+
+	for (unsigned w = 0; w < FA_CHAINS / 64; w++) {
+		for (uint64_t bits = t->ahead->used[w]; bits; bits &= bits - 1) {
+			struct fa_chain *c =
+				&t->ahead->chain[64 * w + (unsigned)__builtin_ctzll(bits)];
+
+			if (c->state == FA_CHAIN_OPEN && !c->dropped && stale(t, c) &&
+			    (!oldest || c->started < oldest->started))
+				oldest = c;
+		}
+	}
+	return oldest;
 }
 
-FA_HIDDEN void fa_chain_ask_again(struct fa_thread *t, const struct fa_chain *c)
+FA_HIDDEN void fa_chain_ask_again(struct fa_thread *t, struct fa_chain *c)
 {
+	struct fa_chains *all = t->ahead;
+
+	if (all->heard != t->h.heard) {
+		all->heard = t->h.heard;
+		all->between = all->since;
+		all->since = 0;
+	}
+	all->since++;
 	if (!stale(t, c) || c->state != FA_CHAIN_OPEN)
 		return;
-	each(t, ask_one_again);
+	for (unsigned i = 0; c && i <= all->between; i++) {
+		ask_again(t, c);
+		c = oldest_stale(t);
+	}
 	if (t->ring.prepared)
 		fa_ring_submit(t);
 }
@@ -417,6 +440,12 @@ static void ends(struct fa_thread *t, struct fa_chain *c, enum fa_chain_state st
 	let_go(t, c);
 }
 
+/* Nothing but files, and directories as such, is ever opened ahead. */
+static bool opens_such(const struct fa_chain *c)
+{
+	return c->flags & O_DIRECTORY ? S_ISDIR(c->stx.stx_mode) : S_ISREG(c->stx.stx_mode);
+}
+
 static void looked(struct fa_thread *t, struct fa_chain *c, int result)
 {
 	if (c->walk && !c->opens) {
@@ -424,8 +453,8 @@ static void looked(struct fa_thread *t, struct fa_chain *c, int result)
 		completes(c);
 		return;
 	}
-	if (result < 0 || !S_ISREG(c->stx.stx_mode)) {
-		/* The program's own open finds out; nothing else is ever opened ahead. */
+	if (result < 0 || !opens_such(c)) {
+		/* The program's own open finds out. */
 		ends(t, c, FA_CHAIN_FAILED, false);
 		return;
 	}

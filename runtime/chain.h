@@ -8,6 +8,7 @@
 #ifndef FA_CHAIN_H
 #define FA_CHAIN_H
 
+#include <fcntl.h>
 #include <linux/stat.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -71,7 +72,9 @@ struct fa_chains {
 	uint64_t used[FA_CHAINS / 64]; /* bit per chain that is not FREE */
 	uint64_t key[FA_CHAINS];       /* 0: nothing to find here */
 	unsigned stalled, statted, dropped;
-	uint64_t swept; /* cycles, when expired ones were last looked for */
+	uint32_t heard; /* what the program had heard at the last touch of a walk's */
+	unsigned since, between; /* such touches since it heard that, and before */
+	uint64_t swept;		 /* cycles, when expired ones were last looked for */
 	struct fa_chain chain[FA_CHAINS];
 };
 
@@ -84,6 +87,12 @@ struct fa_attr {
 
 /* May a chain open with these flags, and is a descriptor of theirs a plain reader's? */
 bool fa_chain_flags_ok(int flags) FA_HIDDEN;
+
+/* The same of a directory. */
+static inline bool fa_chain_directory_ok(int flags)
+{
+	return flags & O_DIRECTORY && fa_chain_flags_ok(flags & ~O_DIRECTORY);
+}
 
 /* Brings bytes `from` to `end` of a file on their way. False: nothing was asked. */
 bool fa_window(int fd, uint64_t from, uint64_t end) FA_HIDDEN;
@@ -140,10 +149,11 @@ int fa_chain_ask(const struct fa_thread *t, const struct fa_chain *c,
 		 bool follow) FA_HIDDEN;
 
 /*
- * The program may have heard of a change since chains that are ready began: asks the
- * server again for all of them at a time, unless that was done since.
+ * At the touch of a walk's chain: the program may have heard of a change since it
+ * began. Asks the server again, unless that was done since, and at the same time for
+ * as many of the next ones as were touched before the program last heard something.
  */
-void fa_chain_ask_again(struct fa_thread *t, const struct fa_chain *c) FA_HIDDEN;
+void fa_chain_ask_again(struct fa_thread *t, struct fa_chain *c) FA_HIDDEN;
 
 /* Nobody waits for this connection's chain any more. */
 void fa_chain_detach(struct fa_thread *t, int conn) FA_HIDDEN;

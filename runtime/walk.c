@@ -431,6 +431,7 @@ static bool start(struct fa_thread *t, struct fa_walk *w, struct visit *v,
 	const struct fa_kind *k = kind_of(h, d, i);
 	const struct fa_name *name = &d->names.names[i];
 	size_t len = strlen(fa_listing_name(&d->names, i));
+	bool directory;
 	struct fa_chain_plan plan = { .dirfd = v->dirfd,
 				      .path = v->path,
 				      .walk = d->handle,
@@ -444,15 +445,20 @@ static bool start(struct fa_thread *t, struct fa_walk *w, struct visit *v,
 		return false; /* it is not known yet what becomes of those */
 	if (k->visited < -SCORE_MAX / 2 || v->prefix + len >= FA_CHAIN_PATH)
 		return true;
-	plan.opens = k->opened > 1 && name->type != DT_DIR;
+	directory = name->type == DT_DIR;
+	/* Of this machine's: nothing is adopted there, and a directory has no window. */
+	plan.opens =
+		k->opened > 1 && (!directory || (h->oflags[1] && !fa_device_local(d->dev)));
 	if (!plan.opens && (k->statted < 1 || fa_regime_wait(d->dev, FA_STAT) < LOOK_NS ||
 			    in_block(w, d, i, true)))
 		return true;
 	/* So it was called a moment ago; after a while it is looked at first. */
 	plan.regular =
 		name->type == DT_REG && fa_ns(fa_cycles() - d->listed) < FA_CHAIN_LIFE;
-	plan.flags = plan.opens ? h->oflags : h->follow ? 0 : O_NOFOLLOW;
-	plan.window = plan.opens ? fa_hint_window(fa_hint_of(h->site), UINT64_MAX) : 0;
+	plan.flags = plan.opens ? h->oflags[directory] : h->follow ? 0 : O_NOFOLLOW;
+	plan.window = plan.opens && !directory
+			      ? fa_hint_window(fa_hint_of(h->site), UINT64_MAX)
+			      : 0;
 	memcpy(v->path + v->prefix, fa_listing_name(&d->names, i), len + 1);
 	if (!fa_chain_walk(t, &plan))
 		return false;
@@ -553,8 +559,9 @@ FA_HIDDEN void fa_walk_visit(struct fa_thread *t, struct fa_call *c, enum fa_op 
 		foretell(&v, d, BY_PATH);
 	if (op == FA_OPEN) {
 		w->opened = true;
-		h->oflags = c->flags;
-		h->site = fa_site(c->site);
+		h->oflags[c->flags & O_DIRECTORY ? 1 : 0] = c->flags;
+		if (!(c->flags & O_DIRECTORY))
+			h->site = fa_site(c->site);
 	} else {
 		w->statted = true;
 		h->follow = follow;

@@ -40,8 +40,8 @@ struct fa_habit {
 	uint8_t order;
 	uint8_t form; /* how the last visit named its directory */
 	bool follow;
-	int oflags;	      /* of the last open, */
-	uint64_t site;	      /* and where it was */
+	int oflags[2];	      /* of the last open of a file, and of a directory, */
+	uint64_t site;	      /* and where that of a file was */
 	uint64_t cost[2];     /* cycles a name takes, plain and ahead: moving averages */
 	unsigned measured[2]; /* names in them */
 };

@@ -282,6 +282,48 @@ static void test_two_passes(void **state)
 	all_gone();
 }
 
+/* All are statted, then opened as directories: those are handed over, without a window. */
+static void test_directories(void **state)
+{
+	const struct io_uring_sqe *sqe;
+	unsigned adopted = 0;
+
+	(void)state;
+	make_directories();
+	list_as(DT_DIR);
+	worth_it();
+	for (unsigned i = 0; i < WALK_FILES; i++)
+		walk_stat(i, i < 3 ? 2000000 : 1000);
+	for (unsigned i = 0; i < WALK_FILES; i++)
+		adopted += walk_open(i, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_NOFOLLOW);
+	assert_in_range(adopted, WALK_FILES - 6, WALK_FILES - 2);
+	assert_int_equal(took(IORING_OP_READ), 0);
+	assert_true(fake_ring_took(IORING_OP_OPENAT, &sqe) > 0);
+	assert_true(sqe->open_flags & O_DIRECTORY);
+	all_gone();
+}
+
+/* What is a file by now is not opened as a directory, nor the other way round. */
+static void test_no_directory(void **state)
+{
+	(void)state;
+	make_files("");
+	list_as(DT_DIR);
+	worth_it();
+	for (unsigned i = 0; i < WALK_FILES; i++)
+		walk_stat(i, i < 3 ? 2000000 : 1000);
+	for (unsigned i = 0; i < 20; i++) {
+		struct fa_call c;
+
+		assert_int_equal(fa_open_begin(&c, AT_FDCWD, walk_file[i],
+					       O_RDONLY | O_DIRECTORY, (void *)0x22),
+				 -1);
+		c.start = unit_ago(2000000);
+		fa_open_end(&c, -1);
+	}
+	assert_int_equal(took(IORING_OP_OPENAT), 0);
+}
+
 /* Names of a kind that nothing is known of are not passed over. */
 static void test_new_kind(void **state)
 {
@@ -443,6 +485,8 @@ int main(void)
 		WALK_TEST(test_elsewhere),
 		WALK_TEST(test_replaced),
 		WALK_TEST(test_heard),
+		WALK_TEST(test_directories),
+		WALK_TEST(test_no_directory),
 		WALK_TEST(test_new_kind),
 		WALK_TEST(test_heard_twice),
 		WALK_TEST(test_two_passes),

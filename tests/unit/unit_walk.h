@@ -31,6 +31,16 @@ static inline void make_files(const char *suffix)
 	*strrchr(walk_dir, '/') = '\0';
 }
 
+/* The same, and all of them are directories. */
+static inline void make_directories(void)
+{
+	make_files("");
+	for (unsigned i = 0; i < WALK_FILES; i++) {
+		assert_return_code(unlink(walk_file[i]), errno);
+		assert_return_code(mkdir(walk_file[i], 0700), errno);
+	}
+}
+
 static inline const char *name_of(unsigned i)
 {
 	return strrchr(walk_file[i], '/') + 1;
