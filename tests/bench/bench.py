@@ -19,6 +19,7 @@ import bench_atcall  # noqa: E402
 import bench_events  # noqa: E402
 import bench_hot  # noqa: E402
 import bench_micro  # noqa: E402
+import bench_record  # noqa: E402
 import bench_slow  # noqa: E402
 import bench_tools  # noqa: E402
 import harness  # noqa: E402
@@ -44,6 +45,7 @@ SCENARIOS = {
     "slow": bench_slow.run,
     "events": bench_events.run,
     "tools": bench_tools.run,
+    "record": bench_record.run,
     "atcall": bench_atcall.run,
     "slowfs": rows_of((bench_slow.capacity,)),
 }

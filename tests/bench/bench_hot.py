@@ -13,6 +13,7 @@ import servers
 from paired import ratio_row
 
 SIZE = 16384
+FILES = 64
 TARGET = 0.98
 
 LUA = """
@@ -42,28 +43,31 @@ def tree(root, count):
 
 
 def wrk_row(make, opts):
+    with harness.tmpfs_dir() as work, contextlib.ExitStack() as stack:
+        tree(work / "files", FILES)
+        ports = both(stack, make, work / "files", work)
+        return wrk_pair("hot", f"{make.__name__}, 16 KiB, 64 connections", ports, work, opts, TARGET)
+
+
+def wrk_pair(family, name, ports, work, opts, target):
+    """Requests a second of the servers on two ports, in turn."""
     wrk = harness.needs("wrk")
     seconds = 1 if opts.quick else 2
     rounds = 3 if opts.quick else max(opts.rounds, 7)
-    files = 64
-    with harness.tmpfs_dir() as work, contextlib.ExitStack() as stack:
-        tree(work / "files", files)
-        ports = both(stack, make, work / "files", work)
-        script = work / "many.lua"
-        script.write_text(LUA.replace("COUNT", str(files)))
+    script = work / "many.lua"
+    script.write_text(LUA.replace("COUNT", str(FILES)))
 
-        def run(variant, _):
-            out = subprocess.run([wrk, "-t1", "-c64", f"-d{seconds}s", "-s", script,
-                                  f"http://127.0.0.1:{ports[variant]}/"],
-                                 capture_output=True, text=True, check=True, timeout=60).stdout
-            if "Non-2xx" in out or "Socket errors" in out:
-                raise RuntimeError("wrk: " + out)
-            return float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
+    def run(variant, _):
+        out = subprocess.run([wrk, "-t1", "-c64", f"-d{seconds}s", "-s", script,
+                              f"http://127.0.0.1:{ports[variant]}/"],
+                             capture_output=True, text=True, check=True, timeout=60).stdout
+        if "Non-2xx" in out or "Socket errors" in out:
+            raise RuntimeError("wrk: " + out)
+        return float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
 
-        for variant in (0, 1):          # first touch, outside of the figures
-            run(variant, 0)
-        return ratio_row("hot", f"{make.__name__}, 16 KiB, 64 connections", "requests/s", run,
-                         rounds, TARGET)
+    for variant in (0, 1):          # first touch, outside of the figures
+        run(variant, 0)
+    return ratio_row(family, name, "requests/s", run, rounds, target)
 
 
 def nginx_wrk(opts):

@@ -14,6 +14,8 @@ TITLES = {
     "events_more": "Event-loop servers: clients' rates, waits, memory, idleness",
     "tools": "Tools that walk trees, nothing cached",
     "tools_hot": "Tools that walk trees in memory, and small processes",
+    "record": "What it costs to look",
+    "estimate": "What a recording foretells, and what `auto` then gains",
     "atcall": "Where the open of a cold file belongs",
     "slowfs": "What the test file system itself carries",
 }
@@ -43,7 +45,7 @@ INTROS = {
     "tools":
         "5,000 files of 4 to 32 KiB in 100 directories; over sshfs 1,000 in 20; `du, large tree`:\n"
         "100,000 small ones in 100. The caches are dropped before every run, and sshfs is mounted\n"
-        "anew. On slowfs the plain side has 250 of the 5,000 files (`ls -lR` and `rsync`\n"
+        "anew. On slowfs the plain side has 250 of the 5,000 files (`ls -lR`\n"
         "with the library 1,000), or a run would take a minute\n"
         "(but `git status`, which starts threads by the number of files): the figures are files per\n"
         "second. To start the program is in them, to read it from the disk is not. tar, cp and rsync\n"
@@ -55,6 +57,13 @@ INTROS = {
         "hundred processes that do nothing (`find -exec true`) or print one file (`sh loop`: cat).\n"
         "The library must cost next to nothing. What it takes to load it is in all figures, and is\n"
         "most of the last three; the notes hold it against a preload that does nothing.",
+    "record":
+        "nginx on files in memory, 16 KiB, 64 connections, without and under the tool that watches.\n"
+        "`fuse-aio record` writes every file call down; `strace -c` and `perf trace -s` only count.",
+    "estimate":
+        "1,000 files on the slow file system. *without*: how many times faster `fuse-aio report` says\n"
+        "that `auto` would be, from a recording of a plain run; *with*: how many times faster it is.\n"
+        "The difference is the error of the estimate: 1 would be none.",
     "atcall":
         "Files of 16 KiB, each opened, read and closed once without the library. plain: the calls.\n"
         "hint: `posix_fadvise(WILLNEED)` behind the open. ring: the open and the hint linked on a\n"

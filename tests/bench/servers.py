@@ -28,8 +28,8 @@ def _write(path, text):
     return str(path)
 
 
-def nginx(root, work, port, env, extra=""):
-    """`extra` is what else is to stand in the server's block."""
+def nginx(root, work, port, env, extra="", wrap=()):
+    """`extra` is what else is to stand in the server's block, `wrap` a command that runs it."""
     program = harness.needs("nginx")
     work = Path(work)
     temp = "\n".join(f"{kind}_temp_path {work}/tmp-{kind};"
@@ -44,7 +44,7 @@ http {{
     server {{ listen 127.0.0.1:{port}; root {root}; {extra} }}
 }}
 """)
-    return harness.Server([program, "-p", work, "-e", work / "error.log", "-c", conf], env,
+    return harness.Server([*wrap, program, "-p", work, "-e", work / "error.log", "-c", conf], env,
                           ready=port)
 
 
