@@ -500,7 +500,9 @@ static inline bool fa_pass_wait(void)
 struct fa_wait {
 	struct fa_thread_head *t;
 	bool limited;
-	uint64_t deadline; /* ns of CLOCK_MONOTONIC_RAW, if limited */
+	int64_t ns;	   /* if limited */
+	uint64_t began;	   /* cycles */
+	uint64_t deadline; /* ns of CLOCK_MONOTONIC_RAW; 0: not asked for yet */
 	const void *mask;  /* sigset_t, or NULL */
 };
 
@@ -530,7 +532,7 @@ bool fa_wait_read(void *to, const void *from, size_t n) FA_HIDDEN;
 void fa_wait_write(void *to, const void *from, size_t n) FA_HIDDEN;
 
 /* Nanoseconds that are left of a limited wait. */
-int64_t fa_wait_left(const struct fa_wait *w) FA_HIDDEN;
+int64_t fa_wait_left(struct fa_wait *w) FA_HIDDEN;
 
 /* The number `fd` is about to be replaced or has been closed by other means. */
 void fa_forget_fds(unsigned first, unsigned last) FA_HIDDEN;

@@ -25,12 +25,26 @@ FA_HIDDEN void fa_wait_write(void *to, const void *from, size_t n)
 	fa_sys_copy(fa_pid, (void *)(uintptr_t)from, to, n, true);
 }
 
-FA_HIDDEN int64_t fa_wait_left(const struct fa_wait *w)
+/*
+ * The clock is asked only now: a system call between what the program has looked at and
+ * its wait would give signals more time to come just there. What has gone by until now
+ * is taken for a little less than it is, since a wait may end late but not early.
+ */
+static void set_deadline(struct fa_wait *w)
+{
+	uint64_t gone = fa_ns(fa_cycles() - w->began);
+
+	w->deadline = fa_sys_clock_ns() + (uint64_t)w->ns - (gone - gone / 256);
+}
+
+FA_HIDDEN int64_t fa_wait_left(struct fa_wait *w)
 {
 	int64_t left;
 
 	if (!w->limited)
 		return -1;
+	if (!w->deadline)
+		set_deadline(w);
 	left = (int64_t)(w->deadline - fa_sys_clock_ns());
 	return left > 0 ? left : 0;
 }
@@ -46,12 +60,12 @@ FA_HIDDEN bool fa_wait_begin(struct fa_wait *w, int64_t ns, const void *mask)
 		ns = FA_WAIT_BAD;
 	w->t = ns == FA_WAIT_BAD ? NULL : fa_enter();
 	w->limited = ns >= 0;
+	w->ns = ns;
 	w->mask = mask;
 	w->deadline = 0;
 	if (!w->t)
 		return true;
-	if (w->limited)
-		w->deadline = fa_sys_clock_ns() + (uint64_t)ns;
+	w->began = fa_cycles();
 	t = fa_thread_of(w->t);
 	if (!fa_busy(t)) {
 		w->t = NULL;
@@ -151,7 +165,7 @@ static void copy_poll(struct pollfd *to, const struct pollfd *from, unsigned lon
 	}
 }
 
-static int plain_poll(const struct fa_wait *w, struct pollfd *fds, unsigned long count)
+static int plain_poll(struct fa_wait *w, struct pollfd *fds, unsigned long count)
 {
 	int64_t left = fa_wait_left(w);
 	struct __kernel_timespec ts = { left / 1000000000, left % 1000000000 };
