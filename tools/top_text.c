@@ -101,7 +101,7 @@ void text_number(char *to, size_t size, double value)
 	static const char unit[] = "kMGTPE";
 	size_t i = 0;
 
-	if (value < 9.95 && value > 0) {
+	if (value < 9.95 && value - (double)(int)value > 0) {
 		snprintf(to, size, "%.1f", value);
 		return;
 	}

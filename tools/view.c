@@ -310,6 +310,17 @@ static bool read_thread(struct target *t, uint64_t at, struct sums *s)
 	return n == (ssize_t)sizeof(*s);
 }
 
+/* False: nobody has counted that far. */
+static bool sum(uint64_t *all, const uint64_t *more, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (more[i] > INT64_MAX - all[i])
+			return false;
+		all[i] += more[i];
+	}
+	return true;
+}
+
 static enum view_state read_threads(struct target *t, uint64_t process)
 {
 	struct view *view = t->view;
@@ -323,12 +334,12 @@ static enum view_state read_threads(struct target *t, uint64_t process)
 			return damaged(view, "its list of threads does not end");
 		if (!read_thread(t, at, &s))
 			return failed(view);
-		for (unsigned i = 0; i < VIEW_COUNTERS; i++)
-			view->counter[i] += s.counter[i];
 		/* What passes through counts one thing only. */
-		view->counter[VIEW_passthrough] += s.counter[VIEW_calls] - s.looked;
-		for (unsigned i = 0; i < VIEW_FALLBACKS; i++)
-			view->fallback[i] += s.fallback[i];
+		if (s.counter[VIEW_calls] > s.looked)
+			s.counter[VIEW_passthrough] += s.counter[VIEW_calls] - s.looked;
+		if (!sum(view->counter, s.counter, VIEW_COUNTERS) ||
+		    !sum(view->fallback, s.fallback, VIEW_FALLBACKS))
+			return damaged(view, "its counts cannot be");
 	}
 	return VIEW_READ;
 }
@@ -466,11 +477,18 @@ const char *view_trouble(const struct view *view)
 	case VIEW_NO_LIBRARY:
 		return "does not have the library: start it with 'fuse-aio run -- COMMAND'";
 	case VIEW_DENIED:
-		return "not permitted: be root, or set kernel.yama.ptrace_scope to 0";
 	case VIEW_HIDDEN:
-		return "not permitted: it is another user's; be root";
+		if (geteuid() == 0)
+			return "not permitted: it may not be traced from here (container, "
+			       "lockdown)";
+		if (view->state == VIEW_HIDDEN)
+			return "not permitted: another user's, or its program is "
+			       "protected; "
+			       "run this as root";
+		return "not permitted: run this as root, or set kernel.yama.ptrace_scope "
+		       "to 0";
 	case VIEW_SILENT:
-		return "does not answer: reading its memory does not end";
+		return "does not let itself be read: an attempt failed or did not end";
 	case VIEW_STRANGE:
 		snprintf(line, sizeof(line),
 			 "has another version of the library (%s); use its "

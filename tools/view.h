@@ -52,13 +52,13 @@ enum view_state {
 	VIEW_HIDDEN,	 /* not even whether it has it is ours to know */
 	VIEW_STRANGE,	 /* the library is of another version */
 	VIEW_DAMAGED,	 /* what its memory says cannot be */
-	VIEW_SILENT	 /* reading its memory does not end */
+	VIEW_SILENT	 /* an attempt to read it failed or did not end */
 };
 
 /* A file system on which calls have waited. */
 struct view_device {
 	uint64_t dev;
-	char mount[256]; /* safe text, "": not known */
+	char mount[128]; /* safe text, "": not known */
 	struct {
 		uint32_t wait_ns; /* 0: has not waited */
 		bool cold;
