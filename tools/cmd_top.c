@@ -201,7 +201,9 @@ int cmd_top(int argc, char **argv)
 		status = check_asked(&o, &rows);
 	if (status)
 		return status;
-	if (o.once || o.json || o.prometheus)
-		return stream(&o, scan, &rows);
+	if (o.once || o.json || o.prometheus) {
+		status = stream(&o, scan, &rows);
+		return ferror(stdout) && errno == EPIPE ? 0 : status;
+	}
 	return screen_run(scan, &rows, o.interval);
 }

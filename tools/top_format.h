@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The table for those who are not at a screen. All return 0, or EXIT_FAILURE after a
- * complaint.
+ * complaint; where standard output fails, that is left to the end of the program.
  */
 #ifndef TOP_FORMAT_H
 #define TOP_FORMAT_H

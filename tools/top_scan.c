@@ -143,6 +143,7 @@ int scan_begin(struct scan *s)
 	s->child = fork();
 	if (!s->child) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		signal(SIGTSTP, SIG_IGN); /* curses' handler is the parent's business */
 		if (getppid() == parent)
 			read_all(s);
 		_exit(0);
