@@ -453,10 +453,11 @@ void view_read(struct view *view, pid_t pid)
 
 		begin(view, pid, known ? &who : NULL);
 		view->state = known ? read_all(&t) : VIEW_GONE;
-		if (view->state == VIEW_READ && !unchanged(&t))
-			view->state = damaged(view, "it changes all the time");
-		if (view->state != VIEW_DAMAGED)
+		if (view->state != VIEW_READ && view->state != VIEW_DAMAGED)
 			break;
+		if (unchanged(&t))
+			break;
+		view->state = damaged(view, "it changes all the time");
 	}
 	/* The directory says nothing any more once the id may be another process'. */
 	if (t.dir >= 0 && view->state != VIEW_GONE && proc_who(t.dir, &who) != 0)

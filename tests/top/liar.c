@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -125,6 +126,25 @@ static void *never_there(void)
 	return p;
 }
 
+extern char __ehdr_start[];
+
+/* The note stays where it is; all around it is noise, other noise for each seed. */
+static int garble(unsigned seed)
+{
+	char *page = __ehdr_start;
+
+	if (mprotect(page, 4096, PROT_READ | PROT_WRITE) != 0)
+		return 0;
+	srand(seed);
+	for (int i = 0; i < 12; i++) {
+		/* The header of the file behind its magic, headers of segments, notes. */
+		int at = 16 + rand() % (i % 2 ? 48 : 1000);
+
+		page[at] = (char)(rand() % 3 ? rand() : rand() % 2 ? 0xff : 0);
+	}
+	return 1;
+}
+
 static void *restless(void *arg)
 {
 	volatile uint32_t *tid = &table.tid;
@@ -173,6 +193,8 @@ static int lie(const char *kind)
 		return (process_pointer = never_there()) != NULL;
 	else if (!strcmp(kind, "restless"))
 		pthread_create(&thread, NULL, restless, NULL);
+	else if (!strncmp(kind, "garble", 6))
+		return garble((unsigned)atoi(kind + 6));
 	else if (strcmp(kind, "truth") != 0)
 		return 0;
 	return 1;
