@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * From a process id to its counters: the files whose code is mapped are looked through
- * for the library's note, in memory, because the file of that name may be another one
- * by now; the note leads to the table, and the table to the rest. Every address and
- * every count comes from a process that may lie, end, or become another program: reads
- * are bounded, and at the end the table must still be where and what it was.
+ * From a process id to its counters: the library's note (view_note.c) leads to the
+ * table, and the table to the rest. Every address and every count comes from a process
+ * that may lie, end, or become another program: reads are bounded, and at the end the
+ * table must still be where and what it was.
  */
 #include "view.h"
 
-#include <elf.h>
 #include <errno.h>
-#include <gelf.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -20,6 +17,7 @@
 #include "../include/fuse_aio_view.h"
 #include "top_proc.h"
 #include "top_text.h"
+#include "view_note.h"
 
 const struct view_name view_counters[VIEW_COUNTERS] = {
 #define COUNTER(id, help) { #id, help },
@@ -67,9 +65,6 @@ const char *view_mode(uint32_t mode)
 #define MAX_THREADS 32768U
 #define MAX_REGIME 4096U
 
-#define HEAD 4096U /* of a file: linkers put notes there */
-#define HEADS 64U
-
 /* A process while it is being read. */
 struct target {
 	struct view *view;
@@ -94,136 +89,14 @@ static enum view_state failed(struct view *view)
 	return damaged(view, "addresses in it lead nowhere");
 }
 
-static struct iovec range(uint64_t at, size_t size)
-{
-	struct iovec v = { NULL, size };
-
-	/* An address there, not here. */
-	memcpy(&v.iov_base, &at, sizeof(v.iov_base));
-	return v;
-}
-
 static bool read_at(pid_t pid, uint64_t at, void *to, size_t size)
 {
-	struct iovec here = { to, size }, there = range(at, size);
+	struct iovec here = { to, size }, there = memory_range(at, size);
 	ssize_t n = process_vm_readv(pid, &here, 1, &there, 1, 0);
 
 	if (n >= 0 && (size_t)n < size)
 		errno = EFAULT;
 	return n == (ssize_t)size;
-}
-
-/* ---- the note ---- */
-
-/* The offset of the note's description in this first page of an ELF file; 0: none. */
-static size_t find_note(Elf *elf)
-{
-	size_t phdrs = 0;
-
-	if (elf_getphdrnum(elf, &phdrs) != 0)
-		return 0;
-	for (size_t i = 0; i < phdrs; i++) {
-		GElf_Phdr mem, *phdr = gelf_getphdr(elf, (int)i, &mem);
-		Elf_Data *data;
-		GElf_Nhdr note;
-		size_t at = 0, name, desc;
-
-		if (!phdr || phdr->p_type != PT_NOTE || phdr->p_offset >= HEAD)
-			continue;
-		data = elf_getdata_rawchunk(elf, (int64_t)phdr->p_offset, phdr->p_filesz,
-					    phdr->p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR);
-		while (data && (at = gelf_getnote(data, at, &note, &name, &desc)) > 0)
-			if (note.n_namesz == sizeof(FA_VIEW_NAME) &&
-			    note.n_descsz == sizeof(uint64_t) &&
-			    !memcmp((char *)data->d_buf + name, FA_VIEW_NAME,
-				    sizeof(FA_VIEW_NAME)))
-				return phdr->p_offset + desc;
-	}
-	return 0;
-}
-
-static size_t note_in(char *head)
-{
-	Elf64_Ehdr header;
-	size_t at;
-	Elf *elf;
-
-	/* What libelf finds is rarely worth its while. */
-	if (memcmp(head, ELFMAG, SELFMAG) != 0 || head[EI_CLASS] != ELFCLASS64 ||
-	    !memmem(head, HEAD, FA_VIEW_NAME, sizeof(FA_VIEW_NAME)))
-		return 0;
-	/* Only this page is here, and no table of sections. */
-	memcpy(&header, head, sizeof(header));
-	header.e_shoff = header.e_shnum = header.e_shstrndx = 0;
-	memcpy(head, &header, sizeof(header));
-	elf_version(EV_CURRENT);
-	elf = elf_memory(head, HEAD);
-	at = elf ? find_note(elf) : 0;
-	elf_end(elf);
-	return at;
-}
-
-/*
- * Looks through some files: 1 found, 0 not there. A page that cannot be read (its
- * file was cut short) is passed over.
- */
-static int look(struct target *t, const struct proc_module *module, size_t n,
-		uint64_t *found)
-{
-	static char head[HEADS][HEAD];
-	struct iovec here[HEADS], there[HEADS];
-	size_t at, from = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		here[i] = (struct iovec){ head[i], HEAD };
-		there[i] = range(module[i].start, HEAD);
-	}
-	while (from < n) {
-		ssize_t r = process_vm_readv(t->pid, here + from, n - from, there + from,
-					     n - from, 0);
-		size_t whole = r > 0 ? (size_t)r / HEAD : 0;
-
-		if (r < 0 && errno != EFAULT)
-			return -errno;
-		for (size_t i = from; i < from + whole; i++) {
-			at = note_in(head[i]);
-			if (at) {
-				*found = module[i].start + at;
-				return 1;
-			}
-		}
-		from += whole + 1;
-	}
-	return 0;
-}
-
-static enum view_state find(struct target *t, uint64_t *note)
-{
-	struct proc_module module[HEADS];
-	struct proc_maps maps;
-	bool ours = false, more;
-	size_t n = 0;
-	int r = proc_maps_open(&maps, t->dir);
-
-	if (r < 0)
-		return r == -EACCES || r == -EPERM ? VIEW_HIDDEN : VIEW_GONE;
-	do {
-		more = proc_maps_next(&maps, &module[n]);
-		if (more)
-			ours |= module[n++].ours;
-		if (n == HEADS || !more) {
-			/* Of what may not be read the names of its files are known. */
-			if (r >= 0)
-				r = look(t, module, n, note);
-			n = 0;
-		}
-	} while (more && r != 1);
-	proc_maps_close(&maps);
-	if (r == 1)
-		return VIEW_READ;
-	if (r == -ESRCH)
-		return VIEW_GONE;
-	return r < 0 && ours ? VIEW_DENIED : VIEW_NO_LIBRARY;
 }
 
 /* ---- the table ---- */
@@ -257,7 +130,7 @@ static enum view_state find_table(struct target *t)
 {
 	struct view *view = t->view;
 	uint64_t note = 0, offset;
-	enum view_state state = find(t, &note);
+	enum view_state state = view_find_note(t->pid, t->dir, &note);
 
 	if (state != VIEW_READ)
 		return state;
@@ -298,11 +171,12 @@ static bool read_thread(struct target *t, uint64_t at, struct sums *s)
 				      { &s->looked, sizeof(s->looked) },
 				      { s->counter, sizeof(s->counter) },
 				      { s->fallback, sizeof(s->fallback) } };
-	const struct iovec there[] = { range(at + t->table.next, sizeof(s->next)),
-				       range(at + t->table.looked, sizeof(s->looked)),
-				       range(at + t->table.counters, sizeof(s->counter)),
-				       range(at + t->table.fallbacks,
-					     sizeof(s->fallback)) };
+	const struct iovec there[] = {
+		memory_range(at + t->table.next, sizeof(s->next)),
+		memory_range(at + t->table.looked, sizeof(s->looked)),
+		memory_range(at + t->table.counters, sizeof(s->counter)),
+		memory_range(at + t->table.fallbacks, sizeof(s->fallback))
+	};
 	ssize_t n = process_vm_readv(t->pid, here, 4, there, 4, 0);
 
 	if (n >= 0 && (size_t)n < sizeof(*s))
