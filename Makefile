@@ -29,7 +29,7 @@ SLOWFS   := $(wildcard tests/support/slowfs*.c)
 TWIN     := $(wildcard tests/twin/*.c)
 EVENTS   := $(wildcard tests/events/*.c)
 PROGRAMS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/zoo/*.c tests/bench/*.c \
-	    tests/tools/*.c)) \
+	    tests/tools/*.c tests/top/*.c)) \
 	    $(BUILD)/tests/twin/twin $(BUILD)/tests/events/events $(BUILD)/slowfs
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 C_FILES   = $(wildcard include/*.h preload/*.[ch] runtime/*.[ch] tools/*.[ch] tests/*/*.[ch])
