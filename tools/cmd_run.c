@@ -65,8 +65,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 /* Of the table's help the first statement: the rest is for `fuse-aio options`. */
 static char *help(int key, const char *text, void *input)
 {
+	(void)input;
 	if (key < KEY || key >= KEY + LAUNCH_OPTIONS)
-		return launch_help(key, text, input);
+		return (char *)text;
 	for (const char *p = text; *p; p++)
 		if (strchr(".;(", p[0]) || (p[0] == ' ' && p[1] == '('))
 			return strndup(text, (size_t)(p - text));
@@ -82,8 +83,7 @@ int cmd_run(int argc, char **argv)
 	struct linkage linkage;
 	int status;
 
-	argp_err_exit_status = LAUNCH_FAILED;
-	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &run);
+	launch_parse(&argp, argc, argv, &run);
 	argv += run.at;
 	status = launch_look(argv[0], run.strict, &linkage);
 	if (status)

@@ -252,8 +252,15 @@ int launch_look(const char *command, bool strict, struct linkage *l)
 	return strict && l->obstacles ? LAUNCH_FAILED : 0;
 }
 
-char *launch_help(int key, const char *text, void *input)
+void launch_parse(const struct argp *argp, int argc, char **argv, void *input)
 {
-	(void)input;
-	return key == ARGP_KEY_HELP_DUP_ARGS_NOTE ? NULL : (char *)text;
+	bool told = getenv("ARGP_HELP_FMT") != NULL;
+
+	argp_err_exit_status = LAUNCH_FAILED;
+	/* A help filter of ours would not be asked about it. */
+	if (!told)
+		setenv("ARGP_HELP_FMT", "no-dup-args-note", 1);
+	argp_parse(argp, argc, argv, ARGP_IN_ORDER, NULL, input);
+	if (!told)
+		unsetenv("ARGP_HELP_FMT");
 }

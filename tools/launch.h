@@ -48,7 +48,12 @@ int launch_environment(const struct launch *l);
 /* Complains of an execvp() that failed with `error`; returns the exit status. */
 int launch_failed(const char *command, int error);
 
-/* Text of a help filter for argp: without the note on arguments of short options. */
-char *launch_help(int key, const char *text, void *input);
+struct argp;
+
+/*
+ * argp_parse() of a command line that another command's follows; its help goes
+ * without argp's note on the arguments of short options.
+ */
+void launch_parse(const struct argp *argp, int argc, char **argv, void *input);
 
 #endif
