@@ -19,9 +19,9 @@
 #define LIBRARY "libfuse_aio.so"
 
 #if defined(__x86_64__)
-#define MULTIARCH "../lib/x86_64-linux-gnu"
+#define MULTIARCH "/../lib/x86_64-linux-gnu"
 #elif defined(__aarch64__)
-#define MULTIARCH "../lib/aarch64-linux-gnu"
+#define MULTIARCH "/../lib/aarch64-linux-gnu"
 #endif
 
 enum type { ENUM, BOOL, TEXT };
@@ -60,7 +60,7 @@ static bool usable(const char *at, char path[PATH_MAX])
 
 bool launch_library(char path[PATH_MAX], char *why, unsigned size)
 {
-	static const char *const places[] = { ".", "../lib", MULTIARCH, "../lib64" };
+	static const char *const places[] = { "", "/../lib", MULTIARCH, "/../lib64" };
 	const char *named = getenv("FUSE_AIO_LIB");
 	char self[PATH_MAX], at[PATH_MAX + 64];
 	ssize_t n;
@@ -82,7 +82,7 @@ bool launch_library(char path[PATH_MAX], char *why, unsigned size)
 	self[n] = '\0';
 	*strrchr(self, '/') = '\0';
 	for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		snprintf(at, sizeof(at), "%s/%s/" LIBRARY, self, places[i]);
+		snprintf(at, sizeof(at), "%s%s/" LIBRARY, self, places[i]);
 		if (usable(at, path))
 			return true;
 		if (errno == EACCES) {
