@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 
 # In order: what is quick and basic first.
-SUITES = ["unit", "asan", "ubsan", "tsan", "library", "support", "zoo", "events", "twin", "vsftpd",
-          "servers", "web", "tools"]
+SUITES = ["unit", "asan", "ubsan", "tsan", "library", "command", "support", "zoo", "events", "twin",
+          "vsftpd", "servers", "web", "tools"]
 SANITIZERS = ("asan", "ubsan", "tsan")
 LIMIT_S = 600
 
