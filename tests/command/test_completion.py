@@ -17,21 +17,21 @@ FILES = ROOT / "tools" / "completion"
 COMMANDS = {"run", "record", "report", "diff", "top", "doctor", "options", "counters"}
 
 
-def environ():
+def environ(home):
     return environment(PATH=f"{BUILD}:{os.environ['PATH']}", TERM="dumb", COLUMNS="200",
-                       LINES="100", PS1="", HOME="/nonexistent")
+                       LINES="100", PS1="", HOME=home)
 
 
 class Terminal:
     """A shell on a terminal, to which a line and a key are typed. Another key then makes it
     say that it has done what came before."""
 
-    def __init__(self, argv, setup, key):
+    def __init__(self, home, argv, setup, key):
         self.key = key
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.chdir("/")
-            os.execvpe(argv[0], argv, environ())
+            os.execvpe(argv[0], argv, environ(home))
         self.type(setup + "\n")
         self.read("READY")
 
@@ -60,31 +60,31 @@ class Terminal:
         os.close(self.fd)
 
 
-def bash():
+def bash(home):
     main = "/usr/share/bash-completion/bash_completion"
     if not os.path.exists(main):
         pytest.skip("bash-completion is not installed")
-    return Terminal([needs("bash"), "--norc", "--noprofile", "-i"],
+    return Terminal(home, [needs("bash"), "--norc", "--noprofile", "-i"],
                     "bind 'set completion-query-items 0'; bind 'set page-completions off'; "
                     "bind 'set show-all-if-ambiguous on'; bind 'set enable-bracketed-paste off'; "
                     f". {main}; . {FILES}/fuse-aio.bash; bind -x '\"\\C-xm\": echo MA''RK'; "
                     "PS1='$ '; echo REA''DY", "\t")
 
 
-def zsh():
-    return Terminal([needs("zsh"), "-f", "-i"],
+def zsh(home):
+    return Terminal(home, [needs("zsh"), "-f", "-i"],
                     f"fpath=({FILES} $fpath); autoload -U compinit; compinit -D -u; LISTMAX=10000; "
                     "PS1=; mark() { print -n MA''RK }; zle -N mark; bindkey '^Xm' mark; "
                     "zle-line-init() { print -n REA''DY }; zle -N zle-line-init", "\x04")
 
 
 class Fish:
-    def __init__(self):
-        self.fish = needs("fish")
+    def __init__(self, home):
+        self.fish, self.environ = needs("fish"), environ(home)
 
     def __call__(self, line):
         text = f"source {FILES}/fuse-aio.fish; complete -C '{line}'"
-        done = subprocess.run([self.fish, "--no-config", "-c", text], env=environ(), cwd="/",
+        done = subprocess.run([self.fish, "--no-config", "-c", text], env=self.environ, cwd="/",
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=20)
         assert not done.stderr
         return {row.split("\t")[0] for row in done.stdout.splitlines()}
@@ -94,9 +94,9 @@ class Fish:
 
 
 @pytest.fixture(scope="module", params=[bash, zsh, Fish], ids=lambda s: s.__name__.lower())
-def shell(request):
+def shell(request, tmp_path_factory):
     tool()
-    shell = request.param()
+    shell = request.param(tmp_path_factory.mktemp("home"))
     yield shell
     shell.close()
 

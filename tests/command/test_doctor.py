@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """`fuse-aio doctor`: its verdicts where something stands in the way, and that it gets to
 them with whatever it is denied."""
+import contextlib
 import ctypes
 import json
 import os
+import pty
 import resource
 import shutil
 import signal
@@ -245,3 +247,17 @@ def test_head_is_no_error(disk):
     done = subprocess.run(["sh", "-c", f"{tool()} doctor --path {disk} | head -1"], env=environment(),
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=20)
     assert done.stdout.count("\n") == 1 and not done.stderr
+
+
+@pytest.mark.parametrize("none,coloured", [("", True), ("1", False)])
+def test_colours_on_a_terminal(disk, none, coloured):
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execve(tool(), [tool(), "doctor", "--path", str(disk)], environment(NO_COLOR=none))
+    out = b""
+    with contextlib.suppress(OSError):      # EIO: it has ended
+        while more := os.read(fd, 4096):
+            out += more
+    os.close(fd)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) in (0, 1, 2)
+    assert b"seccomp" in out and (b"\033[3" in out) == coloured
