@@ -158,6 +158,12 @@ install: all
 	install -Dm755 $(BUILD)/libfuse_aio.so $(DESTDIR)$(PREFIX)/lib/libfuse_aio.so
 	install -Dm755 $(BUILD)/fuse-aio $(DESTDIR)$(PREFIX)/bin/fuse-aio
 	install -Dm644 README.md $(DESTDIR)$(PREFIX)/share/doc/libfuse_aio/README.md
+	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/man/man1 docs/man/*.1
+	install -Dm644 tools/completion/fuse-aio.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/fuse-aio
+	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/zsh/site-functions tools/completion/_fuse-aio
+	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d \
+		tools/completion/fuse-aio.fish
 
 clean:
 	rm -rf $(BUILD)
