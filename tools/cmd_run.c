@@ -18,7 +18,7 @@
 #define ARGUMENT_TEXT(values) values
 #define ARGUMENT_BOOL(values) NULL
 
-static const struct argp_option flags[] = {
+static struct argp_option flags[] = {
 #define OPTION(id, env, type, def, values, help) \
 	{ #id, KEY + LAUNCH_##id, ARGUMENT_##type(values), 0, help, 0 },
 #include "../include/fuse_aio_options.def"
@@ -83,6 +83,7 @@ int cmd_run(int argc, char **argv)
 	struct linkage linkage;
 	int status;
 
+	flags[LAUNCH_record].flags = OPTION_HIDDEN; /* is `fuse-aio record`'s to set */
 	launch_parse(&argp, argc, argv, &run);
 	argv += run.at;
 	status = launch_look(argv[0], run.strict, &linkage);

@@ -31,7 +31,7 @@ def test_options_become_variables(tmp_path):
 
 def test_every_option_of_the_table_is_there():
     names = [line.split("=")[0] for line in fuse_aio("options").stdout.splitlines()
-             if line.startswith("FUSE_AIO_")]
+             if line.startswith("FUSE_AIO_") and "RECORD" not in line]     # fuse-aio record
     text = fuse_aio("run", "--help").stdout
     assert len(names) >= 7
     for name in names:
