@@ -92,10 +92,13 @@ static void count_cold(void)
 FA_HIDDEN void fa_regime_note(uint64_t dev, enum fa_op op, uint64_t ns)
 {
 	bool waited = ns >= FA_COLD_NS;
-	/* A device that never waited needs no entry. */
-	struct fa_regime *r = regime_of(dev, waited);
 	uint32_t *score, before;
+	struct fa_regime *r;
 
+	/* A device that never waited needs no entry. */
+	if (!waited && !GET(&fa_hints->devices))
+		return;
+	r = regime_of(dev, waited);
 	if (!r)
 		return;
 	score = &r->op[op].score;

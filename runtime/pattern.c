@@ -52,6 +52,8 @@ FA_HIDDEN void fa_pattern_count(struct fa_thread *t, const struct fa_fd *f)
 	struct fa_pattern *p = t->pattern;
 
 	t->h.n[FA_N_sequences]++;
+	if (fa_recording)
+		return; /* written down whole, see record.h */
 	/* A thread mostly repeats itself. */
 	if (!p || p->key.site != key.site || p->key.signature != key.signature)
 		HASH_FIND(hh, t->patterns, &key, sizeof(key), p);

@@ -96,6 +96,9 @@ static void written(struct fa_thread *t, struct fa_rec *h, unsigned kind, size_t
 
 	h->kind = (uint8_t)kind;
 	h->words = (uint8_t)(bytes / 8);
+	/* Nobody has written there yet: the next records need not wait for the lines. */
+	__builtin_prefetch((char *)h + bytes + 64, 1);
+	__builtin_prefetch((char *)h + bytes + 128, 1);
 	__atomic_store_n(&b->used, b->used + (uint32_t)bytes, __ATOMIC_RELEASE);
 }
 
@@ -372,22 +375,13 @@ FA_HIDDEN uint32_t fa_record_file(struct fa_thread *t, int dirfd, const char *pa
 
 /* ---- records ---- */
 
-FA_HIDDEN uint32_t fa_record_site(struct fa_thread *t, uint64_t address)
-{
-	uint32_t id;
-
-	if (!fa_record_enter(t))
-		return 0;
-	id = site_id(t, address);
-	fa_record_leave(t);
-	return id;
-}
-
 FA_HIDDEN void fa_record_put(struct fa_thread *t, enum fa_rec_kind kind, const void *record,
-			     size_t bytes)
+			     size_t bytes, uint32_t *site, uint64_t address)
 {
 	if (!fa_record_enter(t))
 		return;
+	if (site)
+		*site = site_id(t, address);
 	copy(t, kind, record, bytes);
 	fa_record_leave(t);
 }

@@ -31,12 +31,12 @@ uint32_t fa_record_file(struct fa_thread *t, int dirfd, const char *path, int fd
 bool fa_record_enter(struct fa_thread *t) FA_HIDDEN;
 void fa_record_leave(struct fa_thread *t) FA_HIDDEN;
 
-/* The identifier of the call site with this return address. */
-uint32_t fa_record_site(struct fa_thread *t, uint64_t address) FA_HIDDEN;
-
-/* A record of a fixed size, filled in but for its kind and size. */
+/*
+ * A record of a fixed size, filled in but for its kind and size. Where it has a call
+ * site, *site becomes the identifier of the one with this return address.
+ */
 void fa_record_put(struct fa_thread *t, enum fa_rec_kind kind, const void *record,
-		   size_t bytes) FA_HIDDEN;
+		   size_t bytes, uint32_t *site, uint64_t address) FA_HIDDEN;
 
 /* ---- record_call.c: what is recorded of what ---- */
 

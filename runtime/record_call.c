@@ -25,8 +25,7 @@ static void put_call(struct fa_thread *t, const struct fa_call *c, uint64_t end,
 		.value = result < 0 ? (uint64_t)errno : (uint64_t)result
 	};
 
-	r.site = fa_record_site(t, c->site);
-	fa_record_put(t, FA_REC_CALL, &r, sizeof(r));
+	fa_record_put(t, FA_REC_CALL, &r, sizeof(r), &r.site, c->site);
 }
 
 /* Where the kernel could not read the path, neither can this. */
@@ -77,8 +76,7 @@ FA_HIDDEN void fa_record_sequence(struct fa_thread *t, const struct fa_fd *f)
 
 	for (unsigned i = 0; i < FA_OPS; i++)
 		s.blocked += f->cycles[i];
-	s.site = fa_record_site(t, f->at[FA_OPEN]);
-	fa_record_put(t, FA_REC_SEQUENCE, &s, sizeof(s));
+	fa_record_put(t, FA_REC_SEQUENCE, &s, sizeof(s), &s.site, f->at[FA_OPEN]);
 }
 
 FA_HIDDEN void fa_record_chain(struct fa_thread *t, const struct fa_chain *c)
@@ -94,7 +92,7 @@ FA_HIDDEN void fa_record_chain(struct fa_thread *t, const struct fa_chain *c)
 		    : c->state == FA_CHAIN_FAILED ? FA_REC_FAILURE
 						  : FA_REC_DROPPED;
 	r.h.id = fa_record_file(t, c->dirfd, c->path, -1, c->file.ino ? &c->file : NULL);
-	fa_record_put(t, FA_REC_CHAIN, &r, sizeof(r));
+	fa_record_put(t, FA_REC_CHAIN, &r, sizeof(r), NULL, 0);
 }
 
 FA_HIDDEN void fa_record_window(struct fa_thread *t, const struct fa_fd *f, bool used)
@@ -106,7 +104,7 @@ FA_HIDDEN void fa_record_window(struct fa_thread *t, const struct fa_fd *f, bool
 				  .start = f->opened,
 				  .end = now };
 
-	fa_record_put(t, FA_REC_CHAIN, &r, sizeof(r));
+	fa_record_put(t, FA_REC_CHAIN, &r, sizeof(r), NULL, 0);
 }
 
 FA_HIDDEN void fa_record_hold(struct fa_thread *t, int fd, uint64_t since, bool late)
@@ -115,12 +113,12 @@ FA_HIDDEN void fa_record_hold(struct fa_thread *t, int fd, uint64_t since, bool 
 				 .start = since,
 				 .end = fa_cycles() };
 
-	fa_record_put(t, FA_REC_HOLD, &h, sizeof(h));
+	fa_record_put(t, FA_REC_HOLD, &h, sizeof(h), NULL, 0);
 }
 
 FA_HIDDEN void fa_record_fallback(struct fa_thread *t, enum fa_fallback why)
 {
 	struct fa_rec_fallback f = { .h.op = (uint8_t)why, .when = fa_cycles() };
 
-	fa_record_put(t, FA_REC_FALLBACK, &f, sizeof(f));
+	fa_record_put(t, FA_REC_FALLBACK, &f, sizeof(f), NULL, 0);
 }
