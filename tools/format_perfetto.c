@@ -38,6 +38,12 @@ static void put_string(FILE *out, const char *s)
 	fputc('"', out);
 }
 
+/* No larger than readers of JSON take. */
+static long long number(uint64_t n)
+{
+	return n < INT64_MAX ? (long long)n : INT64_MAX;
+}
+
 /* ts and dur are in µs. */
 static void put_us(FILE *out, const char *key, uint64_t ns)
 {
@@ -140,8 +146,8 @@ static void put_chain(struct trace *t, const struct fa_rec_block *block,
 	t->id++;
 	put_async(t, "b", block, "chain", name, c->start);
 	put_file(t, c->h.id);
-	fprintf(t->out, "\"fate\":\"%s\",\"bytes\":%llu}}", chain_fate_names[c->h.flags],
-		(unsigned long long)c->bytes);
+	fprintf(t->out, "\"fate\":\"%s\",\"bytes\":%lld}}", chain_fate_names[c->h.flags],
+		number(c->bytes));
 	if (c->ready) {
 		put_async(t, "n", block, "chain", "ready", c->ready);
 		fputc('}', t->out);
@@ -204,8 +210,7 @@ int format_perfetto(const struct summary *s, FILE *out)
 
 	fputs("{\"displayTimeUnit\":\"ns\",\"otherData\":{\"command\":", out);
 	put_string(out, command);
-	fprintf(out, ",\"dropped\":%llu},\"traceEvents\":[",
-		(unsigned long long)r.header.dropped);
+	fprintf(out, ",\"dropped\":%lld},\"traceEvents\":[", number(r.header.dropped));
 	put_names(&t);
 	recording_walk(&r, put, &t);
 	fputs("\n]}\n", out);

@@ -242,8 +242,11 @@ static void put_estimate(struct table *t, const struct summary *s)
 	uint64_t hidden = summary_hidden(s), wall, left;
 	char a[TEXT_NUMBER], b[TEXT_NUMBER], c[TEXT_NUMBER], d[TEXT_NUMBER];
 
-	table_heading(t, "What `auto` could hide: %s of %s", text_ns(a, hidden),
-		      text_ns(b, s->blocked));
+	bool running = s->main != MAP_NONE &&
+		       !strcmp(process_mode(&s->processes.process[s->main]), "auto");
+
+	table_heading(t, "What `auto` could %shide: %s of %s", running ? "still " : "",
+		      text_ns(a, hidden), text_ns(b, s->blocked));
 	if (hidden)
 		fprintf(t->out, "closes %s, windows %s, walks %s (%s of them)\n",
 			text_ns(a, s->estimate.close), text_ns(b, s->estimate.window),

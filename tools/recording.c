@@ -255,7 +255,7 @@ static bool walk_block(const struct walk *w, char *data, size_t size, uint64_t a
 void recording_walk(struct recording *r, recording_visit visit, void *data)
 {
 	const struct walk w = { r, visit, data };
-	char *buffer = need(WINDOW, FA_REC_BLOCK);
+	char *buffer = need(r->blocks < WINDOW ? r->blocks : WINDOW, FA_REC_BLOCK);
 	struct progress progress = { 0 };
 	bool more = true;
 

@@ -48,22 +48,29 @@ static const char *skip(const char *s, int n)
 	return s;
 }
 
+/* Written only when something follows them. */
 static void spaces(struct table *t, int n)
 {
-	for (; n > 0; n--, t->column++)
-		fputc(' ', t->out);
+	if (n <= 0)
+		return;
+	t->column += n;
+	t->spaces += n;
 }
 
-static void put(struct table *t, const char *text, int length)
+static void put(struct table *t, const char *text, size_t length)
 {
-	fwrite(text, 1, (size_t)length, t->out);
+	if (!length)
+		return;
+	fprintf(t->out, "%*s", t->spaces, "");
+	t->spaces = 0;
+	fwrite(text, 1, length, t->out);
 }
 
 void table_left(struct table *t, int width, const char *text)
 {
 	int n = characters(text);
 
-	put(t, text, (int)strlen(text));
+	put(t, text, strlen(text));
 	t->column += n;
 	spaces(t, width - n + 1);
 }
@@ -73,7 +80,7 @@ void table_right(struct table *t, int width, const char *text)
 	int n = characters(text);
 
 	spaces(t, width - n);
-	put(t, text, (int)strlen(text));
+	put(t, text, strlen(text));
 	t->column += n;
 	spaces(t, 1);
 }
@@ -113,13 +120,13 @@ void table_rest(struct table *t, const char *text, bool path)
 	int n = characters(text), room = t->width - t->column;
 
 	if (n <= room) {
-		put(t, text, (int)strlen(text));
+		put(t, text, strlen(text));
 	} else if (path) {
-		fputs("…", t->out);
+		put(t, "…", strlen("…"));
 		text = skip(text, n - room + 1);
-		put(t, text, (int)strlen(text));
+		put(t, text, strlen(text));
 	} else {
-		put(t, text, (int)(skip(text, room - 1) - text));
+		put(t, text, (size_t)(skip(text, room - 1) - text));
 		fputs("…", t->out);
 	}
 }
@@ -127,7 +134,7 @@ void table_rest(struct table *t, const char *text, bool path)
 void table_end(struct table *t)
 {
 	fputc('\n', t->out);
-	t->column = 0;
+	t->column = t->spaces = 0;
 }
 
 void table_heading(struct table *t, const char *format, ...)
@@ -151,7 +158,7 @@ void table_text(struct table *t, const char *text)
 
 		if (t->column && t->column + length > t->width)
 			table_end(t);
-		put(t, text, length);
+		put(t, text, (size_t)length);
 		t->column += length;
 		text = space;
 		while (*text == ' ')

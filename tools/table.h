@@ -13,8 +13,9 @@
 struct table {
 	FILE *out;
 	int width;  /* of a line */
-	int column; /* where the line is */
-	bool bold;  /* headings are: `out` is a terminal and NO_COLOR is not set */
+	int column; /* where the line is, and spaces that are yet to be written there */
+	int spaces;
+	bool bold; /* headings are: `out` is a terminal and NO_COLOR is not set */
 };
 
 void table_init(struct table *t, FILE *out);

@@ -13,6 +13,7 @@ from pathlib import Path
 INCLUDE = Path(__file__).resolve().parents[2] / "include"
 MAGIC, VERSION, HEADER, BLOCK = b"FUSEAIO\x1a", 1, 4096, 65536
 BLOCK_MAGIC = 0x4b4c4246
+HEADER_FIELDS = struct.Struct("<8sIIIIQQQQQQQQQIIII1024s")
 BLOCK_HEADER = struct.Struct("<IIIIIIQQ16s")
 CALL, SEQUENCE, CHAIN, HOLD, FALLBACK, FILE, SITE, MODULE, PROCESS, COUNTERS, REGIME = range(1, 12)
 FAILED, SETTLED, FORESEEN = 1, 2, 4
@@ -151,7 +152,7 @@ class Recording:
                  "end_ns": 0 if end is None else MONOTONIC + end,
                  "next_id": 0, "next_process": 0, "first_pid": 100, "reserved": 0,
                  "command": self.command.encode()[:1023]} | other
-        return struct.pack("<8sIIIIQQQQQQQQQIIII1024s", *field.values()).ljust(HEADER, b"\0")
+        return HEADER_FIELDS.pack(*field.values()).ljust(HEADER, b"\0")
 
     def data(self, end=None, **other):
         parts = [self.header(end, **other)]
@@ -206,15 +207,25 @@ def sample():
     return r
 
 
+def squeezed(data, piece=2048):
+    """As tests/fuzz/fuzz_recording.c takes it: without the room in header and blocks."""
+    parts = [data[:HEADER_FIELDS.size]]
+    for at in range(HEADER, len(data), BLOCK):
+        assert not any(data[at + piece:at + BLOCK])
+        parts.append(data[at:at + piece])
+    return b"".join(parts)
+
+
 def seeds():
     """Small files for the fuzzer, by name."""
-    r = sample()
-    half = r.data(2_000_000)
     odd = sample()
     odd.process(7, "x").raw(struct.pack("<BBBBI", 200, 1, 0, 0, 0) + struct.pack("<BBBBI", CALL, 0, 0, 0, 0))
-    # Only what blocks use: the fuzzer's time is for what is read.
-    return {"sample": half, "cut": half[:HEADER + 300], "killed": r.data(), "odd": odd.data(1),
-            "timeless": r.data(2_000_000, hz=0), "header": r.data()[:HEADER]}
+    found = {"sample": sample().data(2_000_000), "killed": sample().data(), "odd": odd.data(1),
+             "timeless": sample().data(2_000_000, hz=0)}
+    found = {name: squeezed(data) for name, data in found.items()}
+    # The last byte chooses what the rows are by; the one before is free.
+    return found | {f"by-{i}": found["sample"] + bytes([0x10 + i]) for i in range(6)} | {
+        "foreign": b"#!/bin/sh\n", "magic": MAGIC}
 
 
 if __name__ == "__main__":
