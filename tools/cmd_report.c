@@ -24,7 +24,7 @@ static const struct format {
 	{ "json", format_json, TOP_DATA },
 	{ "folded", format_folded, 0 },
 	{ "perfetto", format_perfetto, 0 },
-	/* { "html", format_html, TOP_DATA }, */
+	/* "html" goes here, with TOP_DATA, and into the line of --help. */
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -37,7 +37,7 @@ struct arguments {
 };
 
 static const struct argp_option options[] = {
-	{ "format", 'f', "FORMAT", 0, "table (default), json, folded, perfetto, html", 0 },
+	{ "format", 'f', "FORMAT", 0, "table (default), json, folded, perfetto", 0 },
 	{ "by", 'b', "WHAT", 0, "Rows: site (default), sequence, file, fs, thread, op", 0 },
 	{ "output", 'o', "FILE", 0, "Write to FILE", 0 },
 	{ "top", 't', "N", 0, "So many rows (table 30, json 1000)", 0 },

@@ -4,6 +4,7 @@
 needs: writes one with --events calls (32 bytes each) of many files, sites and
 threads, reports it in each format of --formats and removes it."""
 import argparse
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -11,15 +12,14 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy
-
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "report"))
 import recordings  # noqa: E402
 
-CALL = numpy.dtype([("kind", "u1"), ("words", "u1"), ("op", "u1"), ("flags", "u1"), ("id", "<u4"),
-                    ("start", "<u8"), ("took", "<u4"), ("site", "<u4"), ("value", "<u8")])
-IN_BLOCK = (recordings.BLOCK - recordings.BLOCK_HEADER.size) // CALL.itemsize
+CALL = [("kind", "u1"), ("words", "u1"), ("op", "u1"), ("flags", "u1"), ("id", "<u4"),
+        ("start", "<u8"), ("took", "<u4"), ("site", "<u4"), ("value", "<u8")]
+CALL_SIZE = 32
+IN_BLOCK = (recordings.BLOCK - recordings.BLOCK_HEADER.size) // CALL_SIZE
 STEPS = [recordings.OPS.index(op) for op in ("open", "fstat", "read", "close")]
 
 
@@ -36,11 +36,11 @@ def names(files, sites):
     return r
 
 
-def calls(rng, block, thread, files, sites):
+def calls(numpy, rng, block, thread, files, sites):
     """The bytes of a block: sequences of four calls, one in eight cold."""
     a = numpy.zeros(IN_BLOCK, CALL)
     n = numpy.arange(IN_BLOCK)
-    a["kind"], a["words"] = recordings.CALL, CALL.itemsize // 8
+    a["kind"], a["words"] = recordings.CALL, CALL_SIZE // 8
     a["op"] = numpy.array(STEPS, "u1")[n % 4]
     a["id"] = sites + 1 + numpy.repeat(rng.integers(0, files, IN_BLOCK // 4 + 1), 4)[:IN_BLOCK]
     a["site"] = 1 + rng.integers(0, sites, IN_BLOCK)
@@ -55,6 +55,9 @@ def calls(rng, block, thread, files, sites):
 
 
 def write(path, options):
+    """In a process of its own: what a process was before it ran a program counts as
+    that program's memory."""
+    import numpy
     blocks = -(-options.events // IN_BLOCK)
     rng = numpy.random.default_rng(1)
     known = names(options.files, options.sites)
@@ -62,8 +65,7 @@ def write(path, options):
     with open(path, "wb") as f:
         f.write(known.data(10**8 * blocks, blocks=total, next=total))
         for block in range(blocks):
-            f.write(calls(rng, block, block % options.threads, options.files, options.sites))
-    return blocks * IN_BLOCK
+            f.write(calls(numpy, rng, block, block % options.threads, options.files, options.sites))
 
 
 def measure(path, arguments):
@@ -90,8 +92,12 @@ if __name__ == "__main__":
     options = arguments.parse_args()
     with tempfile.TemporaryDirectory(dir=options.directory, prefix="fuse_aio-report-") as place:
         path = os.path.join(place, "recording")
-        events = write(path, options)
-        print(f"{events:,} calls of {options.files:,} files, {os.path.getsize(path) / 1e9:.2f} GB")
+        writer = multiprocessing.Process(target=write, args=(path, options))
+        writer.start()
+        writer.join()
+        if writer.exitcode:
+            sys.exit("the recording could not be written")
+        print(f"{options.events:,} calls of {options.files:,} files, {os.path.getsize(path) / 1e9:.2f} GB")
         runs = [["--format", f] for f in options.formats.split(",")]
         runs += [["--by", by] for by in options.by.split(",")[1:]]
         for run in runs:
