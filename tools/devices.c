@@ -12,13 +12,14 @@
 /* "\040" is a space there. */
 static void unescape(char *s)
 {
+	unsigned int code;
 	char *to = s;
+	int length;
 
 	while (*s) {
-		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] && s[3]) {
-			*to++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 |
-				       (s[3] - '0'));
-			s += 4;
+		if (sscanf(s, "\\%3o%n", &code, &length) == 1) {
+			*to++ = (char)code;
+			s += length;
 		} else {
 			*to++ = *s++;
 		}

@@ -69,14 +69,14 @@ def write(path, options):
 
 
 def measure(path, arguments):
-    """Seconds and MiB of one run."""
+    """Seconds, seconds of CPU and MiB of one run."""
     start = time.monotonic()
     with open(os.devnull, "wb") as null:
         child = subprocess.Popen([options.tool, "report", *arguments, path], stdout=null)
         _, status, usage = os.wait4(child.pid, 0)
     if status:
         sys.exit(f"report {' '.join(arguments)}: status {status}")
-    return time.monotonic() - start, usage.ru_maxrss / 1024
+    return time.monotonic() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 if __name__ == "__main__":
@@ -87,7 +87,7 @@ if __name__ == "__main__":
     arguments.add_argument("--threads", type=int, default=16)
     arguments.add_argument("--directory", default=tempfile.gettempdir())
     arguments.add_argument("--formats", default="table,json,folded")
-    arguments.add_argument("--by", default="site,file,thread")
+    arguments.add_argument("--by", default="file,fs,thread")
     arguments.add_argument("--tool", default=str(ROOT / "build" / "fuse-aio"))
     options = arguments.parse_args()
     with tempfile.TemporaryDirectory(dir=options.directory, prefix="fuse_aio-report-") as place:
@@ -99,7 +99,7 @@ if __name__ == "__main__":
             sys.exit("the recording could not be written")
         print(f"{options.events:,} calls of {options.files:,} files, {os.path.getsize(path) / 1e9:.2f} GB")
         runs = [["--format", f] for f in options.formats.split(",")]
-        runs += [["--by", by] for by in options.by.split(",")[1:]]
+        runs += [["--by", by] for by in options.by.split(",")]
         for run in runs:
-            seconds, mib = measure(path, run)
-            print(f"report {' '.join(run):22} {seconds:6.1f} s {mib:7.0f} MiB", flush=True)
+            seconds, cpu, mib = measure(path, run)
+            print(f"report {' '.join(run):22} {seconds:6.1f} s (CPU {cpu:.1f} s) {mib:6.0f} MiB", flush=True)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """`fuse-aio diff`: two recordings beside each other."""
 import json
+import subprocess
 
 import pytest
 
 import recordings as R
-from reports import by, tool
+from reports import TOOL, by, tool
 
 MS, S = 1_000_000, 1_000_000_000
 
@@ -68,7 +69,5 @@ def test_errors(pair, tmp_path):
         done = tool("diff", *args)
         assert done.returncode == 64 and done.stdout == "" and "fuse-aio diff: " in done.stderr
     with open("/dev/full", "wb") as full:
-        import subprocess
-        from reports import TOOL
         done = subprocess.run([TOOL, "diff", *pair], stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 1
