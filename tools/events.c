@@ -19,7 +19,6 @@ struct events {
 	uint64_t block;	       /* cycles of the block's moment: what `thread` belongs to */
 	uint32_t block_process, block_tid;
 	uint32_t thread; /* index, of the block */
-	struct estimate_thread *estimates;
 };
 
 static bool is_data(unsigned int op)

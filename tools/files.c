@@ -17,7 +17,6 @@
 #define MAX_PATH 2048U /* bytes in one record */
 #define CACHED 4096U
 
-static const uint64_t base = 0x9e3779b97f4a7c15U;
 static const char unknown[] = "(file not known)";
 
 struct path_cache {
@@ -25,19 +24,12 @@ struct path_cache {
 	char *path;
 };
 
-static uint64_t hash(uint64_t h, const char *s, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		h = h * base + (unsigned char)s[i] + 1U;
-	return h;
-}
-
 /* The hash of "a/b" where b has n bytes. */
 static uint64_t joined(uint64_t a, uint64_t b, size_t n)
 {
-	uint64_t power = 1, factor = base;
+	uint64_t power = 1, factor = MAP_BASE;
 
-	a = hash(a, "/", 1);
+	a = map_text(a, "/", 1);
 	for (; n; n >>= 1, factor *= factor)
 		if (n & 1)
 			power *= factor;
@@ -95,7 +87,7 @@ void files_take(struct files *f, const struct fa_rec_file *rec, uint64_t at)
 	file = &f->file[f->n];
 	*file = (struct file){
 		.at = at,
-		.hash = hash(0, rec->path, n),
+		.hash = map_text(0, rec->path, n),
 		.id = rec->h.id,
 		.parent = rec->directory,
 		.device = device_index(f, rec->dev),
@@ -104,7 +96,7 @@ void files_take(struct files *f, const struct fa_rec_file *rec, uint64_t at)
 	};
 	if (slash) {
 		file->directory_length = (uint16_t)path_length(rec->path, slash);
-		file->directory = hash(0, rec->path, file->directory_length);
+		file->directory = map_text(0, rec->path, file->directory_length);
 	}
 	map_put(&f->by_id, rec->h.id, (uint32_t)f->n++);
 }

@@ -59,6 +59,13 @@ uint32_t map_put(struct map *m, uint64_t key, uint32_t value)
 	return slot->value - 1;
 }
 
+uint64_t map_text(uint64_t before, const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		before = before * MAP_BASE + (unsigned char)s[i] + 1U;
+	return before;
+}
+
 void map_free(struct map *m)
 {
 	free(m->slot);

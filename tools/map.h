@@ -26,6 +26,13 @@ uint32_t map_get(const struct map *m, uint64_t key);
 /* What the key has; where it is new it gets `value` and that is returned. */
 uint32_t map_put(struct map *m, uint64_t key, uint32_t value);
 
+/*
+ * A key for text: a polynomial in its bytes, with MAP_BASE, on top of what went before
+ * it (0: nothing).
+ */
+#define MAP_BASE 0x9e3779b97f4a7c15U
+uint64_t map_text(uint64_t before, const char *s, size_t n);
+
 void map_free(struct map *m);
 
 #endif

@@ -20,8 +20,6 @@ struct module {
 	uint64_t low, high, bias;
 };
 
-static const uint64_t base = 0x9e3779b97f4a7c15U;
-
 void sites_init(struct sites *s)
 {
 	*s = (struct sites){ 0 };
@@ -53,15 +51,6 @@ void sites_take(struct sites *s, uint32_t process, const struct fa_rec_site *rec
 	}
 }
 
-static uint64_t hash(const char *s, size_t n)
-{
-	uint64_t h = 0;
-
-	for (size_t i = 0; i < n; i++)
-		h = h * base + (unsigned char)s[i] + 1U;
-	return h;
-}
-
 void sites_module(struct sites *s, uint32_t process, const struct fa_rec_module *rec)
 {
 	size_t n = strnlen(rec->path, rec->h.words * 8U - sizeof(*rec));
@@ -71,7 +60,7 @@ void sites_module(struct sites *s, uint32_t process, const struct fa_rec_module 
 		s->forgotten++;
 		return;
 	}
-	path = map_put(&s->by_path, hash(rec->path, n), (uint32_t)s->paths_n);
+	path = map_put(&s->by_path, map_text(0, rec->path, n), (uint32_t)s->paths_n);
 	if (path == s->paths_n) {
 		s->path = grow(s->path, &s->paths_room, s->paths_n, sizeof(*s->path));
 		s->path[path] = need(n + 1, 1);
@@ -138,7 +127,7 @@ static uint32_t frame_index(struct sites *s, const struct processes *p, uint32_t
 	uint64_t place = m ? address - m->bias : address;
 	uint32_t path = m ? m->path : 0, index;
 
-	index = map_put(&s->by_place, place * base + path, (uint32_t)s->frames_n);
+	index = map_put(&s->by_place, place * MAP_BASE + path, (uint32_t)s->frames_n);
 	if (index == s->frames_n) {
 		s->frame = grow(s->frame, &s->frames_room, s->frames_n, sizeof(*s->frame));
 		s->frame[s->frames_n++] =
@@ -164,7 +153,7 @@ void sites_resolve(struct sites *s, const struct processes *p)
 
 		for (uint32_t j = site->first; j < site->first + site->n; j++) {
 			s->place[j] = frame_index(s, p, site->process, s->address[j]);
-			h = (h + s->place[j]) * base;
+			h = (h + s->place[j]) * MAP_BASE;
 		}
 		site->same = map_put(&s->by_hash, h, i);
 		if (!equal(s, site, &s->site[site->same]))

@@ -53,7 +53,7 @@ uint32_t sites_find(const struct sites *s, uint32_t id);
 
 /*
  * The name of frame `i` of a site, 0 the innermost: "function", or "module+0x12" or
- * "0x12" where there are no symbols. *detail: "function+0x12 (module) file.c:34".
+ * "0x12" where there are no symbols. *detail: "function+0x12 file.c:34 (module)".
  */
 const char *sites_frame(struct sites *s, uint32_t site, uint32_t i, const char **detail);
 

@@ -138,9 +138,9 @@ void symbols_find(struct symbols *s, const char *path, uint64_t address, char **
 	}
 	*name = text_clean(function, SIZE_MAX / 8);
 	line = source(code, call + code->bias);
-	*detail = text_format("%s+0x%llx (%s)%s", *name,
-			      (unsigned long long)(offset + address - call), code->name,
-			      line);
+	*detail = text_format("%s+0x%llx%s (%s)", *name,
+			      (unsigned long long)(offset + address - call), line,
+			      code->name);
 	free(line);
 }
 

@@ -15,7 +15,7 @@ struct symbols *symbols_new(void);
 
 /*
  * What is at `address`, a return address, of the file `path` (NULL: of none). *name:
- * "function", "file+0x12" or "0x12"; *detail: "function+0x12 (file) source.c:34" as
+ * "function", "file+0x12" or "0x12"; *detail: "function+0x12 source.c:34 (file)" as
  * far as it is known. Both to be freed.
  */
 void symbols_find(struct symbols *s, const char *path, uint64_t address, char **name,

@@ -39,7 +39,9 @@ def test_window_takes_what_is_between(tmp_path):
         t.call("sendfile", 30 * MS, 5 * MS, 2, 2)  # more between them than it takes
         t.call("open", 40 * MS, 16 * US, 3, 1)
         t.call("read", 50 * MS, 5 * MS, 3, 2)      # the open was hot
-        t.call("open", 60 * MS, 2 * MS, 4, 1)
+        t.call("open", 58 * MS, 2 * MS, 6, 1)
+        t.call("read", 59 * MS, 5 * MS, 6, 2)      # no time between them
+        t.call("open", 65 * MS, 2 * MS, 4, 1)
         t.call("read", 70 * MS, 5 * MS, 5, 2)      # another file
     assert estimate(tmp_path, fill)[0] == (0, 6 * MS, 0, 0)
 
@@ -51,6 +53,23 @@ def test_walk(tmp_path):
             t.call("read", i * 10 * MS + 3 * MS, MS, i, 2)
     # 30 ms in ten files: 90 µs each remain.
     assert estimate(tmp_path, fill)[0] == (0, 0, 30 * MS - 10 * 90 * US, 1)
+
+
+def test_walk_of_names_in_an_open_directory(tmp_path):
+    def fill(t):
+        for i in range(101, 107):
+            t.file(i, f"{i}", directory=i % 2 + 200)
+            t.file(i + 10, f"sub/{i}", directory=200)
+            t.file(i + 20, f"{i}", directory=202)
+        t.file(200, "/even")
+        t.file(201, "/odd")
+        t.file(202, "/third")
+        for i in range(101, 107):
+            t.call("open", i * 10 * MS, 2 * MS, i, 1)               # two directories in turn
+            t.call("stat", i * 10 * MS + 5 * MS, 2 * MS, i + 10, 2)
+        for i in range(101, 107):
+            t.call("open", S + i * 10 * MS, 4 * MS, i + 20, 1)
+    assert estimate(tmp_path, fill, 3 * S)[0] == (0, 0, 36 * MS - 12 * 90 * US, 2)
 
 
 def test_slow_walk_leaves_a_share(tmp_path):
@@ -105,7 +124,7 @@ def test_wall(tmp_path):
 
 def test_no_wall_of_several_threads(tmp_path):
     def fill(t):
-        t.call("close", 0, 750 * MS, 1)
-        t.recording.thread(t, 999).call("close", 0, 750 * MS, 2)
+        t.call("close", 0, 300 * MS, 1)
+        t.recording.thread(t, 999).call("close", 0, 300 * MS, 2)
     got = estimate(tmp_path, fill)[1]
-    assert (got["hidden_ns"], got["wall_ns"], got["times"]) == (1500 * MS, None, None)
+    assert (got["hidden_ns"], got["wall_ns"], got["times"]) == (600 * MS, None, None)

@@ -110,6 +110,17 @@ def test_held_and_fallbacks(sample):
     assert sample["counters"]["calls"] == 11 and sample["counters"]["hits"] == 5
 
 
+def test_sums_that_are_written_again(tmp_path):
+    """The larger are the later ones, wherever they stand in the file."""
+    r = R.Recording()
+    t = r.process()
+    for n in (5, 9, 7):
+        t.counters(calls=n)
+        t.fallbacks(stale=n)
+    got = report_json(r.save(tmp_path / "r", MS))
+    assert (got["counters"]["calls"], got["fallbacks"][0]["count"]) == (9, 9)
+
+
 def test_regimes_of_processes_are_merged(tmp_path):
     r = R.Recording()
     for pid, wait, cold in ((1, 5000, True), (2, 9000, False)):

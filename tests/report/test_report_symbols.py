@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Names of code: from the symbols and lines of a program that is there, and without."""
+import re
 import shutil
 import subprocess
 
@@ -46,7 +47,7 @@ def test_function_and_line(tmp_path, program, child):
     bias = 0x7f0000000000
     inner, outer = (bias + address(program, f) + 5 for f in ("cmd_report", "main"))
     row, = rows(tmp_path, program, [inner, outer], bias, child)
-    assert row["name"].startswith("cmd_report+0x5 (fuse-aio) cmd_report.c:")
+    assert re.fullmatch(r"cmd_report\+0x5 cmd_report\.c:\d+ \(fuse-aio\)", row["name"])
     assert row["detail"] == "cmd_report < main"
 
 
@@ -71,6 +72,12 @@ def test_stripped(tmp_path, program):
 def test_modules_that_cannot_be_read(tmp_path, path):
     row, = rows(tmp_path, path, [0x7f0000000123])
     assert row["name"] == f"{path.rsplit('/', 1)[-1]}+0x123"
+
+
+def test_call_at_the_end_of_a_module(tmp_path):
+    end = 0x1000 + (1 << 30)
+    assert [row["name"] for row in rows(tmp_path, "/lib.so", [end], 0x1000)] == ["lib.so+0x40000000"]
+    assert [row["name"] for row in rows(tmp_path, "/lib.so", [end + 1], 0x1000)] == ["0x40001001"]
 
 
 def test_addresses_of_no_module(tmp_path):
