@@ -39,8 +39,8 @@ def test_window_takes_what_is_between(tmp_path):
         t.call("sendfile", 30 * MS, 5 * MS, 2, 2)  # more between them than it takes
         t.call("open", 40 * MS, 16 * US, 3, 1)
         t.call("read", 50 * MS, 5 * MS, 3, 2)      # the open was hot
-        t.call("open", 58 * MS, 2 * MS, 6, 1)
-        t.call("read", 59 * MS, 5 * MS, 6, 2)      # no time between them
+        t.call("open", 58 * MS, 2 * MS, 50, 1)
+        t.call("read", 59 * MS, 5 * MS, 50, 2)     # no time between them
         t.call("open", 65 * MS, 2 * MS, 4, 1)
         t.call("read", 70 * MS, 5 * MS, 5, 2)      # another file
     assert estimate(tmp_path, fill)[0] == (0, 6 * MS, 0, 0)
