@@ -88,6 +88,15 @@ $(BUILD)/tests/%: tests/%.c
 
 programs: $(PROGRAMS)
 
+# The reader of recordings under libFuzzer; clang only.
+FUZZED := memory map histogram recording progress text processes files estimate sites symbols \
+	  summary events rows devices flame table format_folded format_json format_perfetto \
+	  format_table format_diff
+$(BUILD)/fuzz/fuzz_recording: tests/fuzz/fuzz_recording.c $(FUZZED:%=tools/%.c) $(wildcard tools/*.h)
+	@mkdir -p $(@D)
+	clang -O1 -g -std=gnu11 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=all -o $@ $(filter %.c,$^) -ldw -lelf -ljansson -lm
+
 # ---- unit tests: the runtime with its system calls in the tests' hands ----
 
 UNIT_CFLAGS := -DFA_FAKE_SYSCALLS -pthread $(SANITIZE)
