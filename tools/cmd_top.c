@@ -142,7 +142,7 @@ static int show(const struct options *o, const struct rows *rows)
 	if (o->prometheus)
 		status = format_prometheus(rows, o->prometheus);
 	if (!status && o->json)
-		status = format_json(rows);
+		status = top_json(rows);
 	if (!status && !o->json && !o->prometheus)
 		status = format_plain(rows);
 	return status;

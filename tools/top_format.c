@@ -141,7 +141,7 @@ static json_t *process(const struct row *row)
 			 "regimes", regimes(v));
 }
 
-int format_json(const struct rows *rows)
+int top_json(const struct rows *rows)
 {
 	json_t *list = json_array(), *all;
 	struct timespec now;

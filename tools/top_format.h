@@ -12,7 +12,7 @@
 int format_plain(const struct rows *rows);
 
 /* A JSON object in one line. */
-int format_json(const struct rows *rows);
+int top_json(const struct rows *rows);
 
 /*
  * The text format of Prometheus, for the textfile collector of node_exporter: `file`
