@@ -5,14 +5,14 @@
 #include "estimate.h"
 #include "ops.h"
 
-#define WALK_FILES 4U	   /* from so many in a row it is a walk */
-#define WALK_WAIT 250000U  /* ns: what is shorter is left to the program */
-#define WALK_A_FILE 90000U /* ns that remain of each file */
-#define WALK_SHARE 64U	   /* and of all: so many run at once */
+#define WALK_FILES 4U	    /* from so many in a row it is a walk */
+#define WALK_WAIT 250000U   /* ns: what is shorter is left to the program */
+#define WALK_A_CALL 150000U /* ns that remain of each call: what one costs on a worker */
+#define WALK_SHARE 64U	    /* and of all: so many run at once */
 
 static void end_run(struct estimate_run *run, struct estimate *sum)
 {
-	uint64_t left = (uint64_t)run->files * WALK_A_FILE,
+	uint64_t left = (uint64_t)run->calls * WALK_A_CALL,
 		 least = run->waited / WALK_SHARE;
 
 	if (left < least)
@@ -60,6 +60,7 @@ static void name(struct estimate_thread *t, const struct estimate_call *c,
 	run->directory = c->directory;
 	run->file = c->file;
 	run->waited += c->ns;
+	run->calls++;
 	run->used = ++t->clock;
 }
 
@@ -68,17 +69,19 @@ static void contents(struct estimate_thread *t, const struct estimate_call *c,
 {
 	uint64_t hidden = 0;
 
-	if (t->opened == c->file && c->start > t->opened_end) {
+	if (c->op != OP_FSTAT && t->opened == c->file && c->start > t->opened_end) {
 		hidden = c->start - t->opened_end;
 		if (hidden > c->ns)
 			hidden = c->ns;
 	}
-	t->opened = 0;
+	if (c->op != OP_FSTAT)
+		t->opened = 0;
 	for (int i = 0; i < ESTIMATE_RUNS && c->ns >= WALK_WAIT; i++) {
 		struct estimate_run *run = &t->run[i];
 
 		if (run->files && run->file == c->file) {
 			run->waited += c->ns;
+			run->calls++;
 			run->window += hidden;
 			return;
 		}
@@ -95,7 +98,7 @@ void estimate_take(struct estimate_thread *t, const struct estimate_call *c,
 		return;
 	if (c->op == OP_OPEN || c->op == OP_STAT)
 		name(t, c, sum);
-	else if (c->op == OP_READ || c->op == OP_SENDFILE)
+	else if (c->op == OP_READ || c->op == OP_SENDFILE || c->op == OP_FSTAT)
 		contents(t, c, sum);
 }
 

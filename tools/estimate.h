@@ -8,9 +8,11 @@
  *          where that open was cold: as much of it as there is time between the
  *          two, for that is when it would have been on its way.
  *  walk    a run of cold stats or opens of different files in one directory, by one
- *          thread at one call site, and the reads of them, where they waited at
- *          least 250 µs each: from four files on, all of it but a sixty-fourth, or
- *          90 µs a file where that is more. They run many at once.
+ *          thread at one call site, and the reads and fstats of them, where they
+ *          waited at least 250 µs each: from four files on, all of it but a
+ *          sixty-fourth, or 150 µs a call where that is more: they run many at
+ *          once, and that is about what each costs on a worker and a server that
+ *          share two cores with the program.
  * What is in a walk does not count in a window. A thread that serves requests cannot
  * be told from a recording: what would be gained there is not counted.
  */
@@ -28,6 +30,7 @@
 struct estimate_run {
 	uint32_t site, file; /* the latest file */
 	uint32_t files;	     /* 0: free */
+	uint32_t calls;
 	uint64_t directory;
 	uint64_t waited; /* ns */
 	uint64_t window; /* what its reads would gain if it becomes no walk */

@@ -51,8 +51,8 @@ def test_walk(tmp_path):
         for i in range(1, 11):
             t.call("open", i * 10 * MS, 2 * MS, i, 1)
             t.call("read", i * 10 * MS + 3 * MS, MS, i, 2)
-    # 30 ms in ten files: 90 µs each remain.
-    assert estimate(tmp_path, fill)[0] == (0, 0, 30 * MS - 10 * 90 * US, 1)
+    # 30 ms in twenty calls: 150 µs each remain.
+    assert estimate(tmp_path, fill)[0] == (0, 0, 30 * MS - 20 * 150 * US, 1)
 
 
 def test_walk_of_names_in_an_open_directory(tmp_path):
@@ -69,7 +69,7 @@ def test_walk_of_names_in_an_open_directory(tmp_path):
             t.call("stat", i * 10 * MS + 5 * MS, 2 * MS, i + 10, 2)
         for i in range(101, 107):
             t.call("open", S + i * 10 * MS, 4 * MS, i + 20, 1)
-    assert estimate(tmp_path, fill, 3 * S)[0] == (0, 0, 36 * MS - 12 * 90 * US, 2)
+    assert estimate(tmp_path, fill, 3 * S)[0] == (0, 0, 36 * MS - 12 * 150 * US, 2)
 
 
 def test_slow_walk_leaves_a_share(tmp_path):
@@ -106,7 +106,7 @@ def test_sites_walk_side_by_side(tmp_path):
         for i in range(1, 5):
             t.call("stat", i * 10 * MS, 2 * MS, i, 1)
             t.call("open", i * 10 * MS + 5 * MS, 2 * MS, i, 2)
-    assert estimate(tmp_path, fill)[0] == (0, 0, 16 * MS - 8 * 90 * US, 2)
+    assert estimate(tmp_path, fill)[0] == (0, 0, 16 * MS - 8 * 150 * US, 2)
 
 
 def test_short_waits_are_no_walk(tmp_path):
