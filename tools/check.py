@@ -17,7 +17,7 @@ BUILD = ROOT / "build"
 
 # In order: what is quick and basic first.
 SUITES = ["unit", "asan", "ubsan", "tsan", "library", "support", "zoo", "events", "twin", "vsftpd",
-          "servers", "web", "tools"]
+          "servers", "web", "tools", "page"]
 SANITIZERS = ("asan", "ubsan", "tsan")
 LIMIT_S = 600
 

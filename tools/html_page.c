@@ -12,7 +12,7 @@
 extern const char page[] __asm__("_binary_report_html_start");
 extern const char page_end[] __asm__("_binary_report_html_end");
 
-static const char mark[] = "\n@data\n";
+static const char mark[] = "\n@data\n"; /* with the ends of lines: it is one */
 
 static int put(const char *from, size_t n, FILE *out)
 {
@@ -39,7 +39,7 @@ int html_page(const char *json, size_t n, FILE *out)
 {
 	size_t size = (uintptr_t)page_end - (uintptr_t)page;
 	const char *at = memmem(page, size, mark, sizeof(mark) - 1);
-	size_t before = (size_t)(at - page) + 1, after = before + sizeof(mark) - 2;
+	size_t before = (size_t)(at - page) + 1, after = before + sizeof(mark) - 3;
 
 	if (put(page, before, out) || put_json(json, n, out))
 		return EXIT_FAILURE;

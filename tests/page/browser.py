@@ -12,6 +12,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from pathlib import Path
 
 from harness import needs, skip
 
@@ -112,9 +113,10 @@ class Page:
         self.call("Emulation.setEmulatedMedia", features=[
             {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
             {"name": "prefers-reduced-motion", "value": "reduce" if still else "no-preference"}])
-        self.call("Page.navigate", url=f"file://{path}")
+        address = Path(path).as_uri()
+        self.call("Page.navigate", url=address)
         end = time.monotonic() + LIMIT_S
-        while self.js("document.readyState + location.href") != f"complete{f'file://{path}'}":
+        while self.js("document.readyState + location.href") != "complete" + address:
             if time.monotonic() > end:
                 raise TimeoutError("the page does not load")
             time.sleep(0.01)

@@ -61,25 +61,36 @@ def one_call():
     return data
 
 
-def buckets(rng, count):
-    """Log-linear, 16 in a power of two: a hump of fast calls, a smaller one of slow ones."""
-    found = {}
-    for _ in range(3000):
-        ns = math.exp(rng.gauss(8, 0.5) if rng.random() < 0.85 else rng.gauss(14.5, 0.4))
-        octave = 2 ** int(math.log2(ns))
-        low = octave + (octave // 16) * int((ns - octave) / (octave / 16))
-        found[low] = found.get(low, 0) + count // 3000
-    return [[low, low + 2 ** int(math.log2(low)) // 16, n] for low, n in sorted(found.items())]
+# Of each class: median of fast and of slow calls in ns, share of the slow ones.
+LATENCIES = {"open": (2600, 2.1e6, 0.10), "stat": (1500, 1.6e6, 0.06), "fstat": (450, 0, 0),
+             "read": (4200, 1.2e6, 0.09), "sendfile": (7000, 600e3, 0.04), "close": (700, 1.9e6, 0.004)}
 
 
-def heat(rng, steps, step_ns):
-    levels = [2 ** i for i in range(6, 26)]
+def measured(rng, op, count):
+    """A class of calls and its buckets: log-linear, 16 in a power of two."""
+    fast, slow, part = LATENCIES[op]
+    times = sorted(int(math.exp(rng.gauss(math.log(slow), 0.5)) if rng.random() < part else
+                       math.exp(rng.gauss(math.log(fast), 0.45))) for _ in range(3000))
+    each, found = count // len(times), {}
+    for ns in times:
+        octave = 2 ** (ns.bit_length() - 1)
+        low = octave + octave // 16 * ((ns - octave) * 16 // octave)
+        found[low] = found.get(low, 0) + each
+    made = call(op, each * len(times), 0) | {
+        "cold": each * sum(ns >= 100_000 for ns in times), "blocked_ns": each * sum(times),
+        "ns": {q: times[int(at * (len(times) - 1))] for q, at in
+               (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1))}}
+    return made, [[low, low + 2 ** (low.bit_length() - 1) // 16, n] for low, n in sorted(found.items())]
+
+
+def heat(rng, steps, step_ns, histograms):
+    """The same calls spread over time, in waves."""
+    levels = [2 ** i for i in range(7, 26)]
+    waves = [0.5 + math.sin(s / 23) ** 2 + rng.random() / 3 for s in range(steps)]
     rows = []
     for level in levels:
-        fast = 4000 * math.exp(-((math.log2(level) - 11.5) / 1.6) ** 2)
-        slow = 60 * math.exp(-((math.log2(level) - 21) / 1.1) ** 2)
-        rows.append([int(rng.random() * fast) +
-                     int(rng.random() * slow * (0.3 + math.sin(s / 25) ** 2)) for s in range(steps)])
+        n = sum(b[2] for h in histograms for b in h["buckets"] if level <= b[0] < 2 * level)
+        rows.append([int(n / steps * w * rng.uniform(0.6, 1.4) + rng.random()) if n else 0 for w in waves])
     return {"step_ns": step_ns, "levels_ns": levels, "rows": rows}
 
 
@@ -120,12 +131,13 @@ def rich():
     rng = random.Random(7)
     duration = 12_400_000_000
     data = empty()
-    calls = [
-        call("open", 93_000, 21_000, cold=9_300, failed=120, settled=4_000, foreseen=210),
-        call("stat", 4_000, 9_000), call("fstat", 93_000, 700, cold=0),
-        call("read", 12_000, 30_000, bytes=393_216_000, cold=1_100),
-        call("sendfile", 120_000, 35_000, bytes=24_000_000_000, cold=30_000),
-        call("close", 92_880, 1_100, cold=12)]
+    counts = {"open": 9_000, "stat": 3_000, "fstat": 9_000, "read": 3_000, "sendfile": 12_000,
+              "close": 9_000}
+    made = {op: measured(rng, op, n) for op, n in counts.items()}
+    calls = [made[op][0] for op in OPS]
+    histograms = [{"op": op, "buckets": made[op][1]} for op in OPS]
+    calls[0].update(failed=120, settled=400, foreseen=210)
+    calls[3]["bytes"], calls[4]["bytes"] = 393_216_000, 24_000_000_000
     data.update(
         command="nginx -p /srv/www -c conf/nginx.conf -g 'daemon off;'", duration_ns=duration,
         stacks=True, calls=calls,
@@ -133,14 +145,14 @@ def rich():
                     "mode": "observe", "begin_ns": i * 1_000_000, "end_ns": duration - 5_000_000 if i else None}
                    for i in range(3)],
         by="file",
-        rows=[{"name": f"/srv/www/{i:02}/image-{i}.webp", "detail": "", "count": 900 - i,
-               "cold": 40, "bytes": 1_048_576 * (60 - i), "blocked_ns": 90_000_000 - i * 1_200_000,
-               "ns": quantiles(40_000)} for i in range(60)],
+        rows=[{"name": f"/srv/www/{i:02}/image-{i}.webp", "detail": "", "count": 490 - 3 * i,
+               "cold": 44 - i // 2, "bytes": 9_048_576 * (60 - i), "blocked_ns": int(1.9e8 * 0.93 ** i),
+               "ns": quantiles(40_000 - 300 * i)} for i in range(60)],
         sequences=[
-            {"signature": "open fstat sendfile close", "count": 88_000, "bytes": 24_000_000_000,
-             "blocked_ns": 5_900_000_000, "ns": quantiles(60_000)},
-            {"signature": "stat open fstat read close", "count": 4_800, "bytes": 393_216_000,
-             "blocked_ns": 480_000_000, "ns": quantiles(90_000)}],
+            {"signature": "open fstat sendfile close", "count": 8_800, "bytes": 24_000_000_000,
+             "blocked_ns": 2_900_000_000, "ns": quantiles(60_000)},
+            {"signature": "stat open fstat read close", "count": 480, "bytes": 393_216_000,
+             "blocked_ns": 180_000_000, "ns": quantiles(90_000)}],
         chains={"started": [
             {"by": "request", "count": 8_000, "adopted": 7_100, "used": 600, "dropped": 280, "failed": 20,
              "bytes": 2_097_152_000, "ready_ns": quantiles(2_100_000)},
@@ -152,18 +164,16 @@ def rich():
                     "count": 12},
                    {"reason": "ring_full", "help": "as many operations in flight as the ring takes",
                     "count": 3}],
-        counters={"calls": 414_880, "sequences": 92_800, "chains": 8_400, "adopted": 7_100,
+        counters={"calls": 45_000, "sequences": 9_000, "chains": 8_400, "adopted": 7_100,
                   "waited_ns": 310_000_000, "hits": 8_080, "misses": 300},
         regimes=[{"dev": "0:52", "mount": "/srv/www", "op": "open", "wait_ns": 2_140_000, "cold": True},
                  {"dev": "8:1", "mount": None, "op": "read", "wait_ns": 61_000, "cold": False}],
-        histograms=[{"op": op, "buckets": buckets(rng, n)} for op, n in
-                    (("open", 93_000), ("stat", 6_000), ("fstat", 93_000), ("read", 12_000),
-                     ("sendfile", 120_000), ("close", 93_000))],
-        heat=heat(rng, 180, duration // 180), flame=flame())
+        histograms=histograms, heat=heat(rng, 180, duration // 180, histograms), flame=flame())
     blocked = sum(c["blocked_ns"] for c in calls)
-    data["estimate"] = {"blocked_ns": blocked, "hidden_ns": 3_100_000_000, "close_ns": 100_000_000,
-                        "window_ns": 1_000_000_000, "walk_ns": 2_000_000_000, "walks": 14,
-                        "wall_ns": duration, "times": 12.4 / 9.3}
+    hidden = {"close_ns": calls[5]["blocked_ns"] // 2, "window_ns": calls[4]["blocked_ns"] // 4,
+              "walk_ns": calls[0]["blocked_ns"] // 3}
+    data["estimate"] = hidden | {"blocked_ns": blocked, "hidden_ns": sum(hidden.values()), "walks": 14,
+                                 "wall_ns": None, "times": None}
     return data
 
 

@@ -100,7 +100,7 @@ class Timeline {
 			const g = svg.append("g").attr({ class: band.fate === "adopted" || band.fate === "used" ?
 				"band" : "band lost", transform: `translate(${left},${y})` });
 
-			svg.append("text").attr({ x: 0, y: y + 11 }).text(band.fate);
+			g.append("text").attr({ x: -left, y: 11 }).text(band.fate);
 			this.paths(g, band, x, lane, w);
 			g.append("line").attr({ x1: 0, x2: w, y1: heights[i] - 4, y2: heights[i] - 4 });
 			this.tops.push(y);
@@ -209,7 +209,7 @@ class Timeline {
 
 const spanColumns = [
 	{ label: "file", get: s => s.file || "", show: v => v ? name(v) : "not known" },
-	{ label: "by", get: s => s.by, show: clean },
+	{ label: "by", get: s => s.by, show: v => name(v) },
 	{ label: "fate", get: s => s.fate, show: clean },
 	{ label: "start", num: true, get: s => s.start_ns, show: time },
 	{ label: "ready after", num: true, get: s => s.ready_ns === null ? null : s.ready_ns - s.start_ns, show: time },

@@ -45,27 +45,26 @@ function decades(low, high, pixels, each) {
 	return values;
 }
 
+/* What is written at the right end does not go beyond it. */
+function inside(g, scale, width) {
+	g.selectAll("text").each(function (value) {
+		if (scale(value) + this.getComputedTextLength() / 2 > width)
+			d3.select(this).style("text-anchor", "end").attr("x", width - scale(value));
+	});
+}
+
 function axis(svg, x, y, scale, orient, values, format) {
 	const g = svg.append("g").attr({ class: "axis", transform: `translate(${x},${y})` });
 
 	g.call(d3.svg.axis().scale(scale).orient(orient).tickValues(values).tickFormat(format)
 		.outerTickSize(0).innerTickSize(4).tickPadding(4));
-	return g;
+	if (orient === "bottom")
+		inside(g, scale, scale.range()[1]);
 }
 
-/* Round moments; their text all in the unit of the last. */
+/* Round moments, about as many as there is room for. */
 function timeAxis(svg, x, y, scale, width) {
-	const values = scale.ticks(Math.max(2, Math.floor(width / 90)));
-	const g = axis(svg, x, y, scale, "bottom", values, tick);
-
-	/* Names at the ends stay inside. */
-	g.selectAll("text").each(function (value) {
-		const at = scale(value), half = this.textContent.length * 3.2;
-
-		if (at + half > width)
-			d3.select(this).style("text-anchor", "end").attr("x", width - at);
-	});
-	return g;
+	axis(svg, x, y, scale, "bottom", scale.ticks(Math.max(2, Math.floor(width / 90))), tick);
 }
 
 /* A box that the keyboard gets to, with a line that tells what is under its cursor. */

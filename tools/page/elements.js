@@ -19,7 +19,7 @@ function el(tag, attributes, ...children) {
 function name(text, limit = 110) {
 	const whole = clean(text);
 	const shown = shorten(whole, limit);
-	const bdi = t => el("bdi", { class: "mono", dir: "ltr" }, t);
+	const bdi = t => el("bdi", { class: t.length > 26 ? "mono long" : "mono", dir: "ltr" }, t);
 
 	if (shown === whole)
 		return bdi(whole || "(no name)");
@@ -37,8 +37,9 @@ function body(id) {
 	return document.querySelector(`#${id} > .body`);
 }
 
-/* What a section says when there is nothing to show. */
+/* What a section says when there is nothing to show; then it needs no explanation. */
 function nothing(id, text) {
+	document.getElementById(id).classList.add("void");
 	body(id).append(el("p", { class: "soft" }, text));
 }
 

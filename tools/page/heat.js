@@ -15,7 +15,7 @@ function heatCells(heat) {
 		return null;
 	const low = busy[0], high = busy[busy.length - 1];
 
-	return { rows, steps, low, high, most: d3.max(rows, row => d3.max(row)), step: heat.step_ns,
+	return { rows, steps, low, high, most: d3.max(rows, row => d3.max(row)), step: Math.max(heat.step_ns, 1),
 		bound: i => i < heat.levels_ns.length ? heat.levels_ns[i] :
 			2 * heat.levels_ns[heat.levels_ns.length - 1] };
 }
@@ -41,11 +41,11 @@ function shadeBounds(most) {
 function heatLegend(most) {
 	const bounds = shadeBounds(most);
 
-	return el("ul", { class: "legend", "aria-label": "Calls in a cell" }, bounds.map(([s, n], i) => {
+	return el("ul", { class: "legend" }, el("li", {}, "Calls in a cell:"), bounds.map(([s, n], i) => {
 		const to = i + 1 < bounds.length ? bounds[i + 1][1] - 1 : most;
 
 		return el("li", {}, el("i", { class: `heat-${s}` }),
-			to > n ? `${count(n)}–${count(to)}` : count(n), i === 0 ? " calls" : null);
+			to > n ? `${count(n)}–${count(to)}` : count(n));
 	}));
 }
 
@@ -65,8 +65,9 @@ function heatDraw(place, width, cells, words) {
 	const g = svg.append("g").attr("transform", `translate(${margin.left},${margin.top})`);
 	const x = d3.scale.linear().domain([0, cells.steps * cells.step]).range([0, w]);
 	/* The lowest level may begin at 0: it is drawn like the others. */
-	const bottom = cells.bound(cells.low) || cells.bound(cells.low + 1) / 2;
-	const y = d3.scale.log().domain([bottom, cells.bound(cells.high + 1)]).range([h, 0]);
+	const bottom = cells.bound(cells.low) || cells.bound(cells.low + 1) / 2 || 1;
+	const top = Math.max(cells.bound(cells.high + 1), 2 * bottom);
+	const y = d3.scale.log().domain([bottom, top]).range([h, 0]);
 	const box = (step, level) => ({ x: x(step * cells.step), y: h - (level - cells.low + 1) * h / levels,
 		width: Math.max(1, x(cells.step) - 0.3), height: h / levels - 0.6 });
 	const paths = Array.from({ length: SHADES + 1 }, () => "");

@@ -36,6 +36,7 @@ function histogram(box, width, all, domain, most, words) {
 	const x = d3.scale.log().domain(domain).range([0, w]);
 	const y = d3.scale.log().domain([0.5, Math.max(most, 2)]).range([h, 0]);
 	const g = svg.append("g").attr("transform", `translate(${margin.left},${margin.top})`);
+	const line = Math.round(x(COLD_NS)) + 0.5;
 
 	g.selectAll("rect").data(all).enter().append("rect").attr({
 		class: b => b[0] >= COLD_NS ? "cold-bar" : "hot-bar",
@@ -44,12 +45,8 @@ function histogram(box, width, all, domain, most, words) {
 		width: b => Math.max(1, x(Math.min(b[1], domain[1])) - x(b[0]) - 0.4),
 		height: b => h - y(b[2]),
 	}).append("title").text(b => `${time(b[0])} to ${time(b[1])}: ${count(b[2])}`);
-	if (domain[0] < COLD_NS && domain[1] > COLD_NS) {
-		const at = Math.round(x(COLD_NS)) + 0.5;
-
-		g.append("line").attr({ class: "cold-line", x1: at, x2: at, y1: -margin.top, y2: h });
-		g.append("text").attr({ class: "cold-word", x: at + 4, y: -3 }).text("cold");
-	}
+	g.append("line").attr({ class: "cold-line", x1: line, x2: line, y1: -margin.top, y2: h });
+	g.append("text").attr({ class: "cold-word", x: line + 4, y: -3 }).text("cold");
 	axis(svg, margin.left, margin.top + h, x, "bottom", decades(domain[0], domain[1], w, 46), tick);
 	axis(svg, margin.left, margin.top, y, "left", decades(1, most, h, 16),
 		n => n >= 1e6 ? n / 1e6 + "M" : n >= 1e3 ? n / 1e3 + "k" : n);
@@ -86,7 +83,8 @@ function showHistograms(data) {
 	const drawn = histograms.map(hist => bars(hist.buckets));
 	const low = d3.min(drawn, all => all[0][0]), high = d3.max(drawn, all => d3.max(all, b => b[1]));
 	const most = d3.max(drawn, all => d3.max(all, b => b[2]));
-	const domain = [Math.min(low, high / 100), high];
+	/* Never without the line: it tells at a glance which side a call is on. */
+	const domain = [Math.min(low, COLD_NS / 100), Math.max(high, COLD_NS * 10)];
 	const many = el("div", { class: "many" });
 
 	body("latencies").append(many);
@@ -94,7 +92,7 @@ function showHistograms(data) {
 		const call = data.calls.find(c => c.op === hist.op);
 		const all = drawn[i], box = el("div");
 		const n = d3.sum(all, b => b[2]), cold = d3.sum(all, b => b[0] >= COLD_NS ? b[2] : 0);
-		const figures = call && call.ns ? `, p50 ${time(call.ns.p50)}, p99 ${time(call.ns.p99)}` : "";
+		const figures = call && call.ns ? `, p50 ${tick(call.ns.p50)}, p99 ${tick(call.ns.p99)}` : "";
 		const desc = `${plural(n, "call")} from ${time(all[0][0])} to ` +
 			`${time(all[all.length - 1][1])}${figures}; ` +
 			`${count(call ? call.cold : cold)} cold. The table below has the numbers.`;

@@ -64,12 +64,11 @@ const ESTIMATE = [
 ];
 
 function estimateWords(e, auto) {
-	const walks = e.walks ? ` in ${plural(e.walks, "walk")}` : "";
 	const wall = e.wall_ns && e.times ? ` The program would have taken ${time(e.wall_ns - e.hidden_ns)} instead of ` +
 		`${time(e.wall_ns)}: ${e.times.toFixed(e.times < 10 ? 2 : 1)} times as fast.` : "";
 
 	return el("p", {}, auto ? "The library was at work in this recording: what follows is on top of what it hid. " : "",
-		el("b", {}, e.hidden_ns > 0 ? `About ${time(e.hidden_ns)} of ${time(e.blocked_ns)} blocked${walks}` :
+		el("b", {}, e.hidden_ns > 0 ? `About ${time(e.hidden_ns)} of ${time(e.blocked_ns)} blocked` :
 			"Nothing of the blocked time"), e.hidden_ns > 0 ? " could be hidden." : " could be hidden, by these rules.", wall);
 }
 
@@ -80,7 +79,8 @@ function showEstimate(data) {
 		nothing("estimate", "Nothing was blocked: there is nothing to hide.");
 		return;
 	}
-	const rows = ESTIMATE.map(([label, key, rule]) => ({ label, blocked_ns: e[key], rule }))
+	const rows = ESTIMATE.map(([label, key, rule]) => ({ blocked_ns: e[key], rule,
+		label: key === "walk_ns" && e.walks ? `${label}, in ${plural(e.walks, "walk")}` : label }))
 		.concat({ label: "stays", blocked_ns: left, rule: "All other waits, and what no rule covers." });
 
 	body("estimate").append(estimateWords(e, data.processes.some(p => p.mode === "auto")),
@@ -155,9 +155,9 @@ function showHeld(data) {
 function showRegimes(data) {
 	listing("regimes", data.regimes, "Nothing was learned about a file system.", "Regimes", [
 		{ label: "device", get: r => r.dev, show: v => name(v) },
-		{ label: "mounted on", get: r => r.mount || "", show: v => v ? name(v) : "not mounted here" },
-		{ label: "call", get: r => r.op, show: clean },
-		{ label: "waits", num: true, get: r => r.wait_ns, show: time },
+		{ label: "mounted on", keep: true, get: r => r.mount || "", show: v => v ? name(v) : "not mounted here" },
+		{ label: "call", get: r => r.op, show: v => name(v) },
+		{ label: "waits", num: true, keep: true, get: r => r.wait_ns, show: time },
 		{ label: "counts as", get: r => r.cold ? "cold" : "hot" }]);
 }
 
@@ -181,7 +181,7 @@ function showProcesses(data) {
 	listing("processes", data.processes, "No process began.", "Recorded processes", [
 		{ label: "program", get: r => r.program, show: v => name(v) },
 		{ label: "pid", num: true, get: r => r.pid, show: String },
-		{ label: "mode", get: r => r.mode, show: clean },
-		{ label: "began", num: true, get: r => r.begin_ns, show: time },
-		{ label: "ended", num: true, get: r => r.end_ns, show: v => v === null ? "not seen" : time(v) }]);
+		{ label: "mode", get: r => r.mode, show: v => name(v) },
+		{ label: "began", num: true, keep: true, get: r => r.begin_ns, show: time },
+		{ label: "ended", num: true, keep: true, get: r => r.end_ns, show: v => v === null ? "not seen" : time(v) }]);
 }

@@ -8,7 +8,7 @@ const FIRST_ROWS = 20;
 /*
  * A column: label, get(row) the value, show(value, row) text or a node (the value
  * itself without it); num: right-aligned; bar: with a bar as long as the value;
- * words: wants width.
+ * words: wants width; keep: also when no row has a value.
  */
 function cell(column, row, first, most) {
 	const value = column.get(row);
@@ -22,7 +22,7 @@ function cell(column, row, first, most) {
 		bar.style.width = most > 0 ? `${100 * value / most}%` : "0";
 		node.append(el("span", { class: "bar", "aria-hidden": "true" }, bar));
 	}
-	node.append(shown);
+	node.append(column.bar ? el("span", { class: "beside" }, shown) : shown);
 	return node;
 }
 
@@ -111,7 +111,7 @@ const column = {
 	count: (label = "calls", key = "count") => ({ label, num: true, get: r => r[key], show: count }),
 	bytes: () => ({ label: "bytes", num: true, get: r => r.bytes, show: bytes }),
 	blocked: () => ({ label: "blocked", num: true, bar: true, get: r => r.blocked_ns, show: time }),
-	cold: () => ({ label: "cold", num: true, get: r => r.count ? r.cold / r.count : 0,
+	cold: () => ({ label: "cold", num: true, keep: true, get: r => r.count ? r.cold / r.count : 0,
 		show: (v, r) => share(r.cold, r.count) }),
 	at: (key, of = r => r.ns) => ({ label: key, num: true, get: r => of(r) ? of(r)[key] : null,
 		show: time }),
@@ -119,5 +119,5 @@ const column = {
 
 /* A column that no row fills is left out. */
 function filled(rows, columns) {
-	return columns.filter((c, i) => i === 0 || rows.some(row => c.get(row)));
+	return columns.filter((c, i) => i === 0 || c.keep || rows.some(row => c.get(row)));
 }
