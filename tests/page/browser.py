@@ -23,7 +23,7 @@ LIMIT_S = 30
 
 
 class Browser:
-    """One process for all pages; a page is a session (page.Page)."""
+    """One process for all pages (Page); a closed page leaves its tab to the next."""
 
     def __init__(self):
         program = needs("chromium")
@@ -44,7 +44,7 @@ class Browser:
                                      preexec_fn=pipes)
         os.close(commands)
         os.close(results)
-        self.number, self.rest, self.listeners = 0, b"", {}
+        self.number, self.rest, self.listeners, self.tabs = 0, b"", {}, []
         try:
             self.version = self.call("Browser.getVersion")["product"]
         except (EOFError, TimeoutError):
@@ -83,6 +83,13 @@ class Browser:
             if heard is not None and "method" in answer:
                 heard.append(answer)
 
+    def tab(self):
+        """The session of a tab that nobody uses. A new one costs a process."""
+        if self.tabs:
+            return self.tabs.pop()
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        return self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+
     def close(self):
         # The pipe at its end tells the browser to go; what it started is in its session.
         with contextlib.suppress(OSError, EOFError, TimeoutError, RuntimeError):
@@ -104,8 +111,7 @@ class Page:
 
     def __init__(self, browser, path, width=1280, height=900, dark=False, still=False):
         self.browser = browser
-        self.target = browser.call("Target.createTarget", url="about:blank")["targetId"]
-        self.session = browser.call("Target.attachToTarget", targetId=self.target, flatten=True)["sessionId"]
+        self.session = browser.tab()
         self.heard = browser.listeners[self.session] = []
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
@@ -134,6 +140,7 @@ class Page:
 
     def settle(self):
         """Two frames on: observers of sizes have been heard, drawings are drawn again."""
+        self.call("Page.bringToFront")      # the others have no frames
         self.js("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))")
 
     def size(self, width, height):
@@ -192,5 +199,6 @@ class Page:
         return [e["params"]["request"]["url"] for e in self.heard if e["method"] == "Network.requestWillBeSent"]
 
     def close(self):
-        self.browser.call("Target.closeTarget", targetId=self.target)
+        self.call("Page.navigate", url="about:blank")
         self.browser.listeners.pop(self.session)
+        self.browser.tabs.append(self.session)

@@ -94,6 +94,16 @@ def test_charts(rich):
     assert page.js("document.querySelectorAll('#flame [role=treeitem]').length") == len(frames) - 2
 
 
+def test_cold_is_told_from_hot_at_the_line(show):
+    """Buckets that share a bar with the line, and one that lies across it."""
+    data = samples.one_call()
+    data["histograms"][0]["buckets"] = [[94208, 98304, 7], [98304, 102400, 5], [102400, 106496, 3]]
+    page = show(data)
+    bars = page.js("Array.from(document.querySelectorAll('#latencies rect'), r => [r.getAttribute('class'), r.textContent])")
+    assert [(kind, text.replace(NBSP, " ")) for kind, text in bars] == [
+        ("hot-bar", "81.9 µs to 98.3 µs: 7"), ("cold-bar", "100 µs to 115 µs: 8")]
+
+
 def test_decades_add_up(rich):
     page = rich
     rows = cells(page, "latencies")

@@ -34,7 +34,7 @@ def find(page, text):
 def test_flame_widths_are_times(page):
     widths = frames(page)
     assert widths["ngx_open_cached_file"] / widths["all"] == pytest.approx(160 / 400, abs=0.01)
-    assert "ngx_time_init" not in widths                # a millionth: less than a pixel
+    assert "ngx_time_init" not in widths                # a millionth: too narrow
 
 
 def test_flame_by_keyboard(page):

@@ -4,6 +4,7 @@
  * a screen reader: one frame has the focus, the arrow keys go to its neighbours.
  */
 const FRAME = 19; /* pixels, as high as a line of its text needs */
+const FRAME_LEAST = 2; /* narrower ones are seen after a zoom */
 const LETTER = 6.7;
 
 function flameTree(stacks) {
@@ -38,7 +39,7 @@ function flameChildren(node) {
 	return node.order;
 }
 
-/* What is seen while `top` fills the width: those above it, and all below that has a pixel. */
+/* What is seen while `top` fills the width: those above it, and all below that can be pointed at. */
 function flameLayout(top, width) {
 	const seen = [];
 	const place = (node, x, w) => {
@@ -48,7 +49,7 @@ function flameLayout(top, width) {
 		for (const child of flameChildren(node)) {
 			const cw = node.value ? w * child.value / node.value : 0;
 
-			if (cw >= 1)
+			if (cw >= FRAME_LEAST)
 				place(child, x, cw);
 			x += cw;
 		}

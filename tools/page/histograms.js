@@ -4,26 +4,29 @@
  * they can be compared at a glance.
  */
 
-/* Four bars in a power of two: as fine as they can be seen, and bounds stay exact. */
+/*
+ * Four bars in a power of two: as fine as they can be seen, and bounds stay exact. The
+ * line between hot and cold is one, too; a bucket across it goes to the side of its middle.
+ */
 function bars(buckets) {
 	const by = new Map();
 
 	for (const [low, high, n] of buckets) {
 		if (!n)
 			continue;
-		const floor = Math.max(low, 1);
+		const floor = Math.max(low, 1), cold = (low + high) / 2 >= COLD_NS;
 		const octave = Math.pow(2, Math.floor(Math.log2(floor)));
-		const quarter = octave / 4;
-		const from = octave + quarter * Math.floor((floor - octave) / quarter);
-		const bar = high - low > quarter ? [floor, Math.max(high, floor + 1), n] :
-			[from, from + quarter, n];
-		const known = by.get(bar[0]);
+		const quarter = octave / 4, coarse = high - low > quarter;
+		const begin = coarse ? floor : octave + quarter * Math.floor((floor - octave) / quarter);
+		const end = coarse ? Math.max(high, floor + 1) : begin + quarter;
+		const from = cold ? Math.max(begin, COLD_NS) : begin, to = cold ? end : Math.min(end, COLD_NS);
+		const known = by.get(from);
 
 		if (known) {
-			known[1] = Math.max(known[1], bar[1]);
+			known[1] = Math.max(known[1], to);
 			known[2] += n;
 		} else {
-			by.set(bar[0], bar);
+			by.set(from, [from, to, n]);
 		}
 	}
 	return Array.from(by.values()).sort((a, b) => a[0] - b[0]);

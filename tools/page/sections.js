@@ -122,21 +122,21 @@ function showSequences(data) {
 }
 
 const BY = {
-	site: ["Call sites", "Where in the program the calls are made."],
-	sequence: ["By sequence", "Calls by the sequence that they are part of."],
-	file: ["Files", "Calls by the file that they are for, as the program named it."],
-	fs: ["By file system", "Calls by the device that the file is on."],
-	thread: ["Threads", "Calls by the thread that made them."],
-	op: ["By class", "Calls by their class."],
+	site: ["Call sites", "Where in the program the calls are made.", "call site"],
+	sequence: ["By sequence", "Calls by the sequence that they are part of.", "sequence"],
+	file: ["Files", "Calls by the file that they are for, as the program named it.", "file"],
+	fs: ["By file system", "Calls by the device that the file is on.", "device"],
+	thread: ["Threads", "Calls by the thread that made them.", "thread"],
+	op: ["By class", "Calls by their class.", "call"],
 };
 
 function showRows(data) {
-	const [title, words] = BY[data.by] || [`By ${clean(data.by)}`, ""];
+	const [title, words, what] = BY[data.by] || [`By ${clean(data.by)}`, "", clean(data.by)];
 
 	document.querySelector("#rows h2").textContent = title;
 	document.querySelector("#rows .side p").textContent = words;
 	listing("rows", data.rows, "There is nothing to list.", `${title}, most blocked first`, [
-		{ label: clean(data.by), get: r => r.name, show: (v, r) => el("div", {}, name(v),
+		{ label: what, get: r => r.name, show: (v, r) => el("div", {}, name(v),
 			r.detail && r.detail !== v ? el("small", {}, name(r.detail, 160)) : "") },
 		column.count(), column.blocked(), column.cold(), ...quantiles, column.bytes()]);
 }
@@ -170,7 +170,9 @@ function showFallbacks(data) {
 }
 
 function showCounters(data) {
-	const rows = Object.entries(data.counters).map(([key, n]) => ({ key, n }));
+	const all = Object.entries(data.counters).map(([key, n]) => ({ key, n }));
+	/* They are written by a process that ends. */
+	const rows = all.some(row => row.n > 0) ? all : [];
 
 	listing("counters", rows, "No counters were recorded: no process came to its end.", "Counters", [
 		{ label: "counter", get: r => r.key, show: v => name(v) },

@@ -4,20 +4,21 @@
  */
 const COLD_NS = 100e3;
 const NONE = "–";
+const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 
 /* Three digits that mean something: 1.23, 12.3, 123. */
 function three(x) {
 	return x >= 99.95 ? x.toFixed(0) : x >= 9.995 ? x.toFixed(1) : x.toFixed(2);
 }
 
-function scaled(x, units, step, whole) {
+function scaled(x, units, step) {
 	let i = 0;
 
 	while (i < units.length - 1 && x >= step - 0.5) {
 		x /= step;
 		i++;
 	}
-	return (i === 0 && whole ? String(Math.round(x)) : three(x)) + "\u00a0" + units[i];
+	return (i === 0 ? String(Math.round(x)) : three(x)) + "\u00a0" + units[i];
 }
 
 function time(ns) {
@@ -33,7 +34,7 @@ function time(ns) {
 		return `${Math.floor(s / 3600)}\u00a0h\u00a0${Math.floor(s / 60) % 60}\u00a0min`;
 	if (s >= 120)
 		return `${Math.floor(s / 60)}\u00a0min\u00a0${s % 60}\u00a0s`;
-	return scaled(ns, ["ns", "µs", "ms", "s"], 1000, true);
+	return scaled(ns, ["ns", "µs", "ms", "s"], 1000);
 }
 
 /* For axes: without zeros that say nothing. */
@@ -42,11 +43,11 @@ function tick(ns) {
 }
 
 function bytes(n) {
-	return n ? scaled(n, ["B", "KiB", "MiB", "GiB", "TiB", "PiB"], 1024, true) : n === 0 ? "0" : NONE;
+	return n ? scaled(n, ["B", "KiB", "MiB", "GiB", "TiB", "PiB"], 1024) : n === 0 ? "0" : NONE;
 }
 
 function count(n) {
-	return n === null || n === undefined ? NONE : n.toLocaleString("en-US", { maximumFractionDigits: 0 });
+	return n === null || n === undefined ? NONE : whole.format(n);
 }
 
 function share(part, whole) {
