@@ -50,7 +50,7 @@ function histogram(box, width, all, domain, most, words) {
 	}).append("title").text(b => `${time(b[0])} to ${time(b[1])}: ${count(b[2])}`);
 	g.append("line").attr({ class: "cold-line", x1: line, x2: line, y1: -margin.top, y2: h });
 	g.append("text").attr({ class: "cold-word", x: line + 4, y: -3 }).text("cold");
-	axis(svg, margin.left, margin.top + h, x, "bottom", decades(domain[0], domain[1], w, 46), tick);
+	axis(svg, margin.left, margin.top + h, x, "bottom", decades(domain[0], domain[1], w, 52), tick);
 	axis(svg, margin.left, margin.top, y, "left", decades(1, most, h, 16),
 		n => n >= 1e6 ? n / 1e6 + "M" : n >= 1e3 ? n / 1e3 + "k" : n);
 }
