@@ -23,6 +23,8 @@ LIB_CFLAGS := -fPIC -fvisibility=hidden -fexceptions -U_FORTIFY_SOURCE -fno-stac
 FUSE_FLAGS  = $(shell pkg-config --cflags --libs fuse3)
 
 TOOL_OBJ := $(patsubst tools/%.c,$(BUILD)/tools/%.o,$(wildcard tools/*.c))
+PAGE     := $(wildcard tools/page/*)
+D3       ?= /usr/share/javascript/d3/d3.min.js
 TOOL_LIBS = -ldw -lelf -ljansson -lncursesw -ltinfo -luring -lm
 LIB_OBJ  := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard preload/*.c runtime/*.c))
 SLOWFS   := $(wildcard tests/support/slowfs*.c)
@@ -30,7 +32,8 @@ TWIN     := $(wildcard tests/twin/*.c)
 EVENTS   := $(wildcard tests/events/*.c)
 PROGRAMS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/zoo/*.c tests/bench/*.c \
 	    tests/tools/*.c tests/top/*.c)) \
-	    $(BUILD)/tests/twin/twin $(BUILD)/tests/events/events $(BUILD)/slowfs
+	    $(BUILD)/tests/twin/twin $(BUILD)/tests/events/events $(BUILD)/slowfs \
+	    $(BUILD)/tests/page/page
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 C_FILES   = $(wildcard include/*.h preload/*.[ch] runtime/*.[ch] tools/*.[ch] tests/*/*.[ch])
 
@@ -60,7 +63,18 @@ $(BUILD)/tools/%.o: tools/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -DFA_VERSION='"$(VERSION)"' -c $< -o $@
 
-$(BUILD)/fuse-aio: $(TOOL_OBJ)
+# The page of the report with all that belongs into it, as bytes in the program.
+$(BUILD)/page/report.html: $(PAGE) $(D3)
+	@mkdir -p $(@D)
+	awk -v d3=$(D3) '$$1 == "@include" { f = $$2 == "d3" ? d3 : "tools/page/" $$2; \
+		while ((got = (getline line < f)) > 0) print line; \
+		if (got < 0) { print "cannot read " f > "/dev/stderr"; exit 1 } next } 1' \
+		tools/page/report.html > $@
+
+$(BUILD)/page/report.o: $(BUILD)/page/report.html
+	cd $(@D) && $(LD) -r -b binary -z noexecstack -o report.o report.html
+
+$(BUILD)/fuse-aio: $(TOOL_OBJ) $(BUILD)/page/report.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(TOOL_LIBS)
 
 # ---- test programs ----
@@ -76,6 +90,10 @@ $(BUILD)/tests/twin/twin: $(TWIN) $(wildcard tests/twin/*.h)
 $(BUILD)/tests/events/events: $(EVENTS) $(wildcard tests/events/*.h) tests/zoo/zoo.h
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -pthread -o $@ $(EVENTS)
+
+$(BUILD)/tests/page/page: tests/page/page.c $(BUILD)/tools/html_page.o $(BUILD)/page/report.o
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -o $@ $^
 
 # Any other program; a name that ends in _preload is a library to preload.
 $(BUILD)/tests/%_preload: tests/%_preload.c

@@ -24,7 +24,7 @@ static const struct format {
 	{ "json", format_json, TOP_DATA },
 	{ "folded", format_folded, 0 },
 	{ "perfetto", format_perfetto, 0 },
-	/* "html" goes here, with TOP_DATA, and into the line of --help. */
+	{ "html", format_html, TOP_DATA },
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
