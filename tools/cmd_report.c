@@ -37,10 +37,10 @@ struct arguments {
 };
 
 static const struct argp_option options[] = {
-	{ "format", 'f', "FORMAT", 0, "table (default), json, folded, perfetto", 0 },
+	{ "format", 'f', "FORMAT", 0, "table (default), json, folded, perfetto, html", 0 },
 	{ "by", 'b', "WHAT", 0, "Rows: site (default), sequence, file, fs, thread, op", 0 },
 	{ "output", 'o', "FILE", 0, "Write to FILE", 0 },
-	{ "top", 't', "N", 0, "So many rows (table 30, json 1000)", 0 },
+	{ "top", 't', "N", 0, "So many rows (table 30, json and html 1000)", 0 },
 	{ 0 },
 };
 
