@@ -9,11 +9,13 @@
 
 #include "own.h"
 #include "process.h"
+#include "sys.h"
 
 #define SETS 128U /* of stacks that a thread remembers, */
 #define WAYS 4U	  /* and so many of the same key */
 #define FA_CALLERS 8U
 #define PAGE 4096U
+#define SEARCHED 65536U /* bytes of the stack */
 
 struct fa_stack {
 	uint64_t key, site;
@@ -75,10 +77,16 @@ FA_HIDDEN unsigned fa_site_stack(uint64_t return_address, uint64_t *frame)
 	return count ? count : 1;
 }
 
-/* The stack's words from `sp` to the end of its page: they are there, whatever it is. */
-static const uint64_t *page_end(const uint64_t *sp)
+/* So far from `sp` there is memory for sure: the stack, or what lies above it. */
+static const uint64_t *mapped_end(const uint64_t *sp)
 {
-	return (const uint64_t *)(((uintptr_t)sp | (PAGE - 1)) + 1);
+	uintptr_t end = ((uintptr_t)sp | (PAGE - 1)) + 1;
+	unsigned char resident;
+
+	while (end - (uintptr_t)sp < SEARCHED &&
+	       !fa_sys_mincore((void *)end, PAGE, &resident))
+		end += PAGE;
+	return (const uint64_t *)end;
 }
 
 /* Remembers where on the stack the callers' return addresses lie. */
@@ -86,7 +94,7 @@ static void unwind(struct fa_stack *s, uint64_t return_address, const uint64_t *
 {
 	uint64_t frame[FA_SITE_FRAMES], h = 0xcbf29ce484222325ULL;
 	unsigned n = fa_site_stack(return_address, frame), i = 0;
-	const uint64_t *p = sp, *end = page_end(sp);
+	const uint64_t *p = sp, *end = mapped_end(sp);
 
 	s->callers = 0;
 	for (; p < end && i < n && s->callers < FA_CALLERS; p++) {
@@ -100,6 +108,10 @@ static void unwind(struct fa_stack *s, uint64_t return_address, const uint64_t *
 	s->site = n == 1 ? return_address : h | 1;
 }
 
+/*
+ * One after the other: as long as they are the same functions, the next return address
+ * is in a frame that is there.
+ */
 static bool same_stack(const struct fa_stack *s, const uint64_t *sp)
 {
 	for (unsigned i = 0; i < s->callers; i++)
@@ -110,8 +122,7 @@ static bool same_stack(const struct fa_stack *s, const uint64_t *sp)
 
 /*
  * To unwind costs more than most calls. Who calls from the same place at the same depth,
- * with the same return addresses where they were before (as far as the page goes), has
- * come the same way.
+ * with the same return addresses where they were before, has come the same way.
  */
 FA_HIDDEN uint64_t fa_site(uint64_t return_address)
 {

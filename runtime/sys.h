@@ -109,6 +109,11 @@ static inline int fa_sys_munmap(void *at, size_t len)
 	return (int)FA_SYS(SYS_munmap, at, len, 0, 0, 0, 0);
 }
 
+static inline int fa_sys_mincore(void *at, size_t len, unsigned char *resident)
+{
+	return (int)FA_SYS(SYS_mincore, at, len, resident, 0, 0, 0);
+}
+
 static inline int fa_sys_madvise(void *at, size_t len, int advice)
 {
 	return (int)FA_SYS(SYS_madvise, at, len, advice, 0, 0, 0);

@@ -20,10 +20,8 @@ static const struct format {
 	int (*write)(const struct summary *s, FILE *out);
 	size_t top;
 } formats[] = {
-	{ "table", format_table, TOP_TABLE },
-	{ "json", format_json, TOP_DATA },
-	{ "folded", format_folded, 0 },
-	{ "perfetto", format_perfetto, 0 },
+	{ "table", format_table, TOP_TABLE }, { "json", format_json, TOP_DATA },
+	{ "folded", format_folded, 0 },	      { "perfetto", format_perfetto, 0 },
 	{ "html", format_html, TOP_DATA },
 };
 
