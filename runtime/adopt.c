@@ -51,6 +51,7 @@ FA_HIDDEN int fa_chain_adopt(struct fa_thread *t, const struct fa_call *call,
 	if (!c)
 		return -1;
 	c->touched = true;
+	t->found.lists = c->lists;
 	if (c->walk) { /* what follows the open would wait for the rest */
 		fa_chain_ask_again(t, c);
 		fa_chain_wait(t, c, FA_CHAIN_OPEN);

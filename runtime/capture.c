@@ -70,15 +70,13 @@ FA_HIDDEN int fa_open_touch(struct fa_call *c)
 	struct fa_thread *t = fa_thread_of(c->t);
 	struct fa_identity file;
 	struct fa_fd *f;
-	bool directory;
 	int fd;
 
 	pthread_testcancel(); /* as the open would */
 	if (!fa_busy(t))
 		return -1;
 	c->start = fa_cycles();
-	directory = fa_chain_directory_ok(c->flags);
-	if (t->h.listings && (directory || reading(c->flags)))
+	if (t->h.listings && reading(c->flags & ~O_DIRECTORY))
 		fa_walk_visit(t, c, FA_OPEN, false);
 	fd = t->h.chains ? fa_chain_adopt(t, c, &file) : -1;
 	f = fd >= 0 ? fa_fd_slot(fd) : NULL;
@@ -86,7 +84,7 @@ FA_HIDDEN int fa_open_touch(struct fa_call *c)
 		sequence_begins(f, c, fa_cycles());
 		f->dev = file.dev;
 		f->ino = file.ino;
-		if (!directory) {
+		if (!t->found.lists) {
 			f->flags |= FA_FD_COLD | FA_FD_WINDOW;
 			resident(t, f);
 			learn_lead(t, c, f->site);
@@ -221,8 +219,9 @@ FA_HIDDEN void fa_statted(struct fa_call *c, const struct fa_seen *seen)
 	/* One that was foreseen does not tell whether stats wait. */
 	if (!c->foreseen)
 		fa_regime_note(seen->file.dev, FA_STAT, ns);
-	else if (c->ready && ns >= FA_COLD_NS)
-		fa_walk_useless(t);
+	else if (c->ready && ns >= FA_COLD_NS &&
+		 ns > fa_regime_wait(seen->file.dev, FA_STAT) / 2)
+		fa_walk_useless(t); /* less may be the processor's doing */
 	if (*fa_any_cold && S_ISREG(seen->mode) && c->path && c->path[0]) {
 		site = fa_site(c->site);
 		r = &t->recent[t->recent_next++ % FA_RECENT];

@@ -443,7 +443,7 @@ static void ends(struct fa_thread *t, struct fa_chain *c, enum fa_chain_state st
 /* Nothing but files, and directories as such, is ever opened ahead. */
 static bool opens_such(const struct fa_chain *c)
 {
-	return c->flags & O_DIRECTORY ? S_ISDIR(c->stx.stx_mode) : S_ISREG(c->stx.stx_mode);
+	return c->lists ? S_ISDIR(c->stx.stx_mode) : S_ISREG(c->stx.stx_mode);
 }
 
 static void looked(struct fa_thread *t, struct fa_chain *c, int result)
@@ -718,6 +718,7 @@ FA_HIDDEN bool fa_chain_walk(struct fa_thread *t, const struct fa_chain_plan *pl
 	c->key = key;
 	c->stx.stx_mask = 0;
 	c->opens = plan->opens;
+	c->lists = plan->lists;
 	c->restat = plan->restat;
 	c->window = plan->window > FA_CHAIN_READ ? FA_CHAIN_READ : plan->window;
 	t->h.n[FA_N_created]++;

@@ -46,6 +46,7 @@ struct fa_chain {
 	bool used;	   /* the program has opened it */
 	bool touched;	   /* or has tried to */
 	bool opens;	   /* or only to know its attributes */
+	bool lists;	   /* it is to be a directory, else a file */
 	bool restat;	   /* to ask for them again once it is read */
 	bool fresh;	   /* and they have been */
 	uint8_t in_flight; /* completions still to come */
@@ -88,12 +89,6 @@ struct fa_attr {
 /* May a chain open with these flags, and is a descriptor of theirs a plain reader's? */
 bool fa_chain_flags_ok(int flags) FA_HIDDEN;
 
-/* The same of a directory. */
-static inline bool fa_chain_directory_ok(int flags)
-{
-	return flags & O_DIRECTORY && fa_chain_flags_ok(flags & ~O_DIRECTORY);
-}
-
 /* Brings bytes `from` to `end` of a file on their way. False: nothing was asked. */
 bool fa_window(int fd, uint64_t from, uint64_t end) FA_HIDDEN;
 
@@ -126,6 +121,7 @@ struct fa_chain_plan {
 	uint64_t dev;
 	uint32_t window;
 	bool opens;   /* else it asks for the attributes, which are cached then */
+	bool lists;   /* it is to be a directory, else a file */
 	bool regular; /* known to be such a file */
 	bool restat;  /* ask again when it is read: reading has made them stale */
 };

@@ -49,6 +49,7 @@ struct fa_thread {
 		uint64_t
 			warm; /* file system of the chain that this open will find cached */
 		uint64_t from, to; /* bytes that the chain has brought in */
+		bool lists;	   /* what was adopted is a directory */
 	} found;
 	struct fa_requests *requests; /* NULL until the first */
 	struct fa_walk *walk;	      /* NULL until the first directory */

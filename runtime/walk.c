@@ -447,8 +447,8 @@ static bool start(struct fa_thread *t, struct fa_walk *w, struct visit *v,
 		return true;
 	directory = name->type == DT_DIR;
 	/* Of this machine's: nothing is adopted there, and a directory has no window. */
-	plan.opens =
-		k->opened > 1 && (!directory || (h->oflags[1] && !fa_device_local(d->dev)));
+	plan.lists = directory;
+	plan.opens = k->opened > 1 && !(directory && fa_device_local(d->dev));
 	if (!plan.opens && (k->statted < 1 || fa_regime_wait(d->dev, FA_STAT) < LOOK_NS ||
 			    in_block(w, d, i, true)))
 		return true;
@@ -559,8 +559,10 @@ FA_HIDDEN void fa_walk_visit(struct fa_thread *t, struct fa_call *c, enum fa_op 
 		foretell(&v, d, BY_PATH);
 	if (op == FA_OPEN) {
 		w->opened = true;
-		h->oflags[c->flags & O_DIRECTORY ? 1 : 0] = c->flags;
-		if (!(c->flags & O_DIRECTORY))
+		bool directory = d->names.names[name].type == DT_DIR;
+
+		h->oflags[directory] = c->flags;
+		if (!directory)
 			h->site = fa_site(c->site);
 	} else {
 		w->statted = true;

@@ -40,8 +40,8 @@ struct fa_habit {
 	uint8_t order;
 	uint8_t form; /* how the last visit named its directory */
 	bool follow;
-	int oflags[2];	      /* of the last open of a file, and of a directory, */
-	uint64_t site;	      /* and where that of a file was */
+	int oflags[2];	      /* of the last open of a file, and of a directory */
+	uint64_t site;	      /* where that of a file was */
 	uint64_t cost[2];     /* cycles a name takes, plain and ahead: moving averages */
 	unsigned measured[2]; /* names in them */
 };
@@ -57,7 +57,7 @@ struct fa_walked {
 	uint16_t flying;    /* and how many there are */
 	bool missed;	    /* depth grows step by step from then on */
 	uint8_t pass;	    /* the program's over its names */
-	int fd, dup;	    /* of the stream, and the last duplicate of that; -1: none */
+	int fd, dup;	    /* of the stream, and the last duplicate of that */
 	uint64_t listed;    /* cycles, when its stream was opened */
 	uint64_t dev, ino;
 	char path[FA_WALK_PATH]; /* as it was opened; empty: only by descriptor */
