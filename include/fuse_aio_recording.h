@@ -88,7 +88,8 @@ enum fa_rec_kind {
 	FA_REC_MODULE,
 	FA_REC_PROCESS,
 	FA_REC_COUNTERS,
-	FA_REC_REGIME
+	FA_REC_REGIME,
+	FA_REC_THREAD
 };
 
 /*
@@ -189,6 +190,11 @@ struct fa_rec_counters {
 	struct fa_rec h;
 	uint64_t n[]; /* words - 1 of them */
 };
+
+/*
+ * THREAD, nothing but its head: what follows in this block is of another thread, for
+ * the one before has ended. id: its number.
+ */
 
 /* REGIME: at the end of the process; op: class of calls, flags 1: cold. */
 struct fa_rec_regime {

@@ -31,6 +31,7 @@ struct fa_recorder {
 	struct fa_rec_block *block; /* NULL: none yet */
 	bool writing;
 	bool full; /* there are no more blocks */
+	int tid;   /* whose records are being written */
 	struct seen site[SITES];
 	struct seen file[FILES];
 };
@@ -68,6 +69,7 @@ static struct fa_rec_block *block_take(struct fa_thread *t)
 	b->process = process;
 	b->pid = (uint32_t)fa_pid;
 	b->tid = (uint32_t)t->tid;
+	t->recorder->tid = t->tid;
 	b->moment = now();
 	memcpy(b->comm, fa_program, strnlen(fa_program, sizeof(b->comm) - 1));
 	b->used = sizeof(*b);
@@ -125,6 +127,21 @@ static void copy_text(struct fa_thread *t, unsigned kind, const void *record, si
 	memcpy(to, record, bytes);
 	memcpy(to + bytes, text, len);
 	written(t, (struct fa_rec *)to, kind, all);
+}
+
+/* The block of a thread that has ended goes on to the next one. */
+static void other_thread(struct fa_thread *t)
+{
+	struct fa_rec *h;
+
+	if (!t->recorder->block)
+		return;
+	h = room(t, sizeof(*h));
+	if (!h)
+		return;
+	h->id = (uint32_t)t->tid;
+	written(t, h, FA_REC_THREAD, sizeof(*h));
+	t->recorder->tid = t->tid;
 }
 
 /* ---- processes and their code ---- */
@@ -220,10 +237,13 @@ FA_HIDDEN bool fa_record_enter(struct fa_thread *t)
 	}
 	t->recorder->writing = true;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	if (fa_likely(process) || begin(t))
-		return true;
-	t->recorder->writing = false;
-	return false;
+	if (fa_unlikely(!process) && !begin(t)) {
+		t->recorder->writing = false;
+		return false;
+	}
+	if (fa_unlikely(t->recorder->tid != t->tid))
+		other_thread(t);
+	return true;
 }
 
 FA_HIDDEN void fa_record_leave(struct fa_thread *t)

@@ -32,6 +32,7 @@ static const uint8_t least_words[] = {
 	[FA_REC_PROCESS] = sizeof(struct fa_rec_process) / 8,
 	[FA_REC_COUNTERS] = sizeof(struct fa_rec_counters) / 8,
 	[FA_REC_REGIME] = sizeof(struct fa_rec_regime) / 8,
+	[FA_REC_THREAD] = sizeof(struct fa_rec) / 8,
 };
 
 size_t recording_read(const struct recording *r, uint64_t at, void *to, size_t n)
@@ -245,6 +246,8 @@ static bool walk_block(const struct walk *w, char *data, size_t size, uint64_t a
 		}
 		if (!known(rec))
 			pass_over(w->r);
+		else if (rec->kind == FA_REC_THREAD)
+			block->tid = rec->id;
 		else if (!w->visit(w->data, block, rec, at + next))
 			return false;
 		next += length;

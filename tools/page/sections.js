@@ -60,7 +60,7 @@ const ESTIMATE = [
 	["reads behind a cold open", "window_ns", "A cold read or sendfile after a cold open of the same file: " +
 		"as much as the program took from the one to the other, at most the read itself."],
 	["names looked up ahead", "walk_ns", "Four and more cold stats or opens in a row of different files in one " +
-		"directory: all but a 64th or 90 µs a file, where they wait 250 µs and more."],
+		"directory: all but a 64th or 150 µs a call, where they wait 250 µs and more."],
 ];
 
 function estimateWords(e, auto) {
