@@ -89,8 +89,12 @@ static const uint64_t *mapped_end(const uint64_t *sp)
 	return (const uint64_t *)end;
 }
 
+/* What looks through frames of others is none of the sanitizer's business. */
+#define READS_THE_STACK __attribute__((no_sanitize_address))
+
 /* Remembers where on the stack the callers' return addresses lie. */
-static void unwind(struct fa_stack *s, uint64_t return_address, const uint64_t *sp)
+READS_THE_STACK static void unwind(struct fa_stack *s, uint64_t return_address,
+				   const uint64_t *sp)
 {
 	uint64_t frame[FA_SITE_FRAMES], h = 0xcbf29ce484222325ULL;
 	unsigned n = fa_site_stack(return_address, frame), i = 0;
@@ -112,7 +116,7 @@ static void unwind(struct fa_stack *s, uint64_t return_address, const uint64_t *
  * One after the other: as long as they are the same functions, the next return address
  * is in a frame that is there.
  */
-static bool same_stack(const struct fa_stack *s, const uint64_t *sp)
+READS_THE_STACK static bool same_stack(const struct fa_stack *s, const uint64_t *sp)
 {
 	for (unsigned i = 0; i < s->callers; i++)
 		if (sp[s->at[i]] != s->caller[i])
