@@ -53,6 +53,7 @@ int cmd_diff(int argc, char **argv)
 	struct arguments a = { 0 };
 	int read = 0, status = 0;
 
+	short_help();
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
 	for (; read < 2 && !status; read += !status) {
 		status = summary_make(&s[read], a.file[read], BY_OP, 0);

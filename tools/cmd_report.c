@@ -107,6 +107,7 @@ int cmd_report(int argc, char **argv)
 	struct summary *s = need(1, sizeof(*s));
 	int status;
 
+	short_help();
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
 	status = summary_make(s, a.file, a.by, a.top ? a.top : a.format->top);
 	if (!status) {

@@ -191,6 +191,7 @@ int cmd_top(int argc, char **argv)
 	struct scan *scan;
 	int status;
 
+	short_help();
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
 	setlocale(LC_CTYPE, "");
 	scan = scan_new(o.pids, o.n);

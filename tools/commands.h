@@ -15,6 +15,9 @@ int cmd_doctor(int argc, char **argv);
 int cmd_options(int argc, char **argv);
 int cmd_counters(int argc, char **argv);
 
+/* Keeps argp from closing each --help with two lines on how options are written. */
+void short_help(void);
+
 /* One line "fuse-aio: ..." on standard error; returns EXIT_FAILURE. */
 int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -46,6 +46,11 @@ int complain(const char *format, ...)
 	return EXIT_FAILURE;
 }
 
+void short_help(void)
+{
+	setenv("ARGP_HELP_FMT", "no-dup-args-note", 0);
+}
+
 /* The first argument that is no option; what follows it is the command's own. */
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
