@@ -296,14 +296,20 @@ static struct fa_kind *type_of(struct fa_habit *h, const struct fa_walked *d, ui
 	return &h->type[d->names.names[i].type & 15];
 }
 
-/* Nothing is started for a while, and twice as long the next time. */
-static void pause(struct fa_walk *w)
+/* Nothing is looked at for a while. */
+static void rest(struct fa_walk *w, unsigned visits)
 {
-	w->pause = PAUSE << w->pauses;
-	if (w->pause < PAUSE_MAX)
-		w->pauses++;
+	w->pause = visits;
 	w->worth = 0;
 	w->idle = 0;
+}
+
+/* It was for nothing: twice as long the next time. */
+static void pause(struct fa_walk *w)
+{
+	rest(w, PAUSE << w->pauses);
+	if (w->pause < PAUSE_MAX)
+		w->pauses++;
 }
 
 /* How long the last name took, and whether it is worth running ahead at all. */
@@ -574,7 +580,7 @@ FA_HIDDEN void fa_walk_visit(struct fa_thread *t, struct fa_call *c, enum fa_op 
 		run_ahead(t, w, &v, d, name);
 		w->idle = d->flying ? 0 : w->idle + 1;
 		if (w->idle > IDLE)
-			pause(w);
+			rest(w, PAUSE);
 	}
 }
 
@@ -606,8 +612,10 @@ FA_HIDDEN void fa_walk_dropped(struct fa_thread *t, uint32_t handle, bool used)
 	if (!w)
 		return;
 	t->h.n[used ? FA_N_hits : FA_N_misses]++;
-	if (used)
-		w->worth += w->worth < WORTH_MAX;
+	if (used && w->worth < WORTH_MAX)
+		w->worth++;
+	else if (used)
+		w->pauses = 0; /* it has long been worth it */
 	if (!used && --w->worth < -WORTH_MAX)
 		pause(w);
 }
