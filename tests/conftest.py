@@ -22,6 +22,12 @@ def pytest_configure(config):
                             f"limit(seconds): time limit of a test, {DEFAULT_LIMIT} s if not given")
     config.addinivalue_line("markers", "root: needs root")
 
+    # Whoever runs the tests in the background or under nohup ignores some, and what
+    # they start would inherit that.
+    for ignored in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(ignored) == signal.SIG_IGN:
+            signal.signal(ignored, signal.SIG_DFL)
+
     # As on Ctrl-C: the context managers unwind, so mounts and servers go away.
     def terminated(signum, frame):
         raise KeyboardInterrupt

@@ -21,19 +21,12 @@ def alive(pid):
     return False
 
 
-def heeding():
-    """Under nohup SIGHUP is ignored, and a shell cannot trap what was when it began."""
-    for sig in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
-        signal.signal(sig, signal.SIG_DFL)
-
-
 @contextlib.contextmanager
 def begun(tmp_path, env, text, *options):
     """Recording a shell script in the background, which has said "up"."""
     argv = [tool(), "record", "-o", "r", "--size=1M", *options, "sh", "-c", text]
     proc = subprocess.Popen(argv, cwd=tmp_path, env=env, text=True, stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-                            preexec_fn=heeding)
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
     try:
         assert proc.stdout.readline() == "up\n"
         yield proc
