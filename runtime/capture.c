@@ -174,8 +174,7 @@ FA_HIDDEN void fa_opened(struct fa_call *c, int fd)
 			fa_place_note(c->path, f->dev);
 		if (waited && regular && reading(c->flags)) {
 			f->flags |= FA_FD_COLD;
-			if (fa_options.mode == FA_MODE_AUTO &&
-			    fa_regime_cold(f->dev, FA_OPEN))
+			if (fa_starts() && fa_regime_cold(f->dev, FA_OPEN))
 				start_window(t, f, fd, size);
 		}
 	}
@@ -198,8 +197,7 @@ static void start_chain(struct fa_thread *t, struct fa_call *c, uint64_t site,
 	/* Where names are never cached, looking twice costs what opening ahead gains. */
 	if (fa_regime_cold(seen->file.dev, FA_RECHECK))
 		return;
-	if (fa_options.mode != FA_MODE_AUTO || (t->h.tick & PROBE) == 0 ||
-	    !fa_chain_flags_ok((int)h->oflags))
+	if (!fa_starts() || (t->h.tick & PROBE) == 0 || !fa_chain_flags_ok((int)h->oflags))
 		return;
 	fa_chain_start(t, c, (int)h->oflags, fa_hint_window(h, seen->size), &seen->file);
 }
@@ -319,7 +317,7 @@ FA_HIDDEN void fa_fd_touch(struct fa_call *c, enum fa_op op)
 static void keep_ahead(struct fa_fd *f, int fd)
 {
 	if (f->bytes < 2 * FA_WINDOW_STEP || f->at[FA_SEEK] ||
-	    f->bytes + FA_WINDOW_MAX / 2 < f->ahead || fa_options.mode != FA_MODE_AUTO)
+	    f->bytes + FA_WINDOW_MAX / 2 < f->ahead || !fa_starts())
 		return;
 	if (f->ahead < f->bytes)
 		f->ahead = f->bytes;
@@ -442,7 +440,7 @@ static bool close_behind(struct fa_thread *t, struct fa_fd *f, int fd)
 	uint64_t dev = f->dev; /* *f is another's once the number is free */
 	bool fast = false;
 
-	if (fa_options.mode != FA_MODE_AUTO || fd <= 2 || fa_other_locks)
+	if (!fa_starts() || fd <= 2 || fa_other_locks)
 		return false;
 	if (!fa_regime_cold(dev, FA_CLOSE))
 		return false;

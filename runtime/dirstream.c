@@ -91,8 +91,7 @@ FA_HIDDEN void fa_dir_opened(struct fa_call *c, const void *dir, int fd, const c
 	/* fdopendir() itself waits for nothing: the open before it may have. */
 	if (!path)
 		cycles = f && f->flags ? f->cycles[FA_OPEN] : 0;
-	if ((!*fa_any_cold && fa_ns(cycles) < FA_COLD_NS) ||
-	    fa_options.mode != FA_MODE_AUTO || !fa_busy(t))
+	if ((!*fa_any_cold && fa_ns(cycles) < FA_COLD_NS) || !fa_starts() || !fa_busy(t))
 		return;
 	take_over(t, dir, fd, path);
 	fa_ready(t);

@@ -7,7 +7,8 @@
 
 #include <stdbool.h>
 
-enum fa_mode { FA_MODE_AUTO, FA_MODE_OBSERVE, FA_MODE_OFF };
+/* In the order of the table; recordings keep the number. */
+enum fa_mode { FA_MODE_AUTO, FA_MODE_OBSERVE, FA_MODE_OFF, FA_MODE_FUSE };
 
 struct fa_options {
 	enum fa_mode mode;

@@ -299,7 +299,7 @@ FA_HIDDEN void fa_nproc_falls(void)
 {
 	struct fa_thread *t;
 
-	if (!fa_options.prespawn || fa_options.mode != FA_MODE_AUTO)
+	if (!fa_options.prespawn || !fa_starts())
 		return;
 	t = fa_thread_of(fa_enter());
 	if (t && fa_busy(t)) {

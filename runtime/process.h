@@ -97,6 +97,12 @@ extern bool fa_behind_filter FA_HIDDEN; /* inherited: fa_off, but for the last l
 extern int fa_pid FA_HIDDEN;
 extern bool fa_other_locks FA_HIDDEN; /* some that go with the last close of a file */
 
+/* Is anything started, or only looked at? */
+static inline bool fa_starts(void)
+{
+	return fa_options.mode == FA_MODE_AUTO || fa_options.mode == FA_MODE_FUSE;
+}
+
 /* Has any other thread been here? */
 static inline bool fa_threaded(void)
 {

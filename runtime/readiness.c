@@ -413,8 +413,7 @@ FA_HIDDEN bool fa_readiness_able(struct fa_thread *t)
 {
 	int fd;
 
-	if (fa_options.mode != FA_MODE_AUTO || fa_threaded() || fa_process->in_line ||
-	    fa_ring_need(t) < 0)
+	if (!fa_starts() || fa_threaded() || fa_process->in_line || fa_ring_need(t) < 0)
 		return false;
 	if (t->ring.wakes)
 		return true;

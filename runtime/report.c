@@ -40,7 +40,7 @@ static const char *const op_name[FA_OPS] = {
 #include "../include/fuse_aio_ops.def"
 #undef OP
 };
-static const char *const mode_name[] = { "auto", "observe", "off" };
+static const char *const mode_name[] = { "auto", "observe", "off", "fuse" };
 
 FA_HIDDEN void fa_log(const char *what, const char *why)
 {
@@ -90,16 +90,26 @@ FA_HIDDEN void fa_stats_sum(uint64_t *counter, uint64_t *fallback)
 	}
 }
 
+/* Counters that stand together in an object of the line. */
+static const struct {
+	const char *begins;
+	bool ends;
+} group[FA_COUNTERS] = {
+	[FA_N_created] = { "futures", false },	 [FA_N_waited_ns] = { NULL, true },
+	[FA_N_peeks] = { "events", false },	 [FA_N_put_off] = { NULL, true },
+	[FA_N_promised] = { "promises", false }, [FA_N_broken] = { NULL, true },
+};
+
 static void counters(struct fa_text *t, const uint64_t *sum)
 {
 	for (unsigned i = 0; i < FA_COUNTERS; i++) {
-		if (i == FA_N_created || i == FA_N_peeks) {
-			name(t, i == FA_N_peeks ? "events" : "futures");
+		if (group[i].begins) {
+			name(t, group[i].begins);
 			fa_text_char(t, '{');
 		}
 		name(t, counter_name[i]);
 		fa_text_num(t, sum[i]);
-		fa_text_str(t, i == FA_N_waited_ns || i == FA_N_put_off ? "}," : ",");
+		fa_text_str(t, group[i].ends ? "}," : ",");
 	}
 }
 

@@ -81,8 +81,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		r->output = arg;
 		return 0;
 	case KEY_MODE:
-		if (strcmp(arg, "observe") != 0 && strcmp(arg, "auto") != 0)
-			argp_error(state, "--mode=%s: observe or auto", arg);
+		if (strcmp(arg, "observe") != 0 && strcmp(arg, "auto") != 0 &&
+		    strcmp(arg, "fuse") != 0)
+			argp_error(state, "--mode=%s: observe, auto or fuse", arg);
 		r->launch.value[LAUNCH_mode] = arg;
 		return 0;
 	case KEY_DURATION:

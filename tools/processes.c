@@ -116,7 +116,7 @@ uint64_t process_fallbacks(const struct process *p, unsigned int reason)
 
 const char *process_mode(const struct process *p)
 {
-	static const char *const mode[] = { "auto", "observe", "off" };
+	static const char *const mode[] = { "auto", "observe", "off", "fuse" };
 
 	return p->told && p->mode < sizeof(mode) / sizeof(mode[0]) ? mode[p->mode]
 								   : "unknown";

@@ -121,7 +121,7 @@ def test_options(shell, command):
 
 
 @pytest.mark.parametrize("line,values", [
-    ("run --mode=", {"auto", "observe", "off"}), ("record --mode=", {"auto", "observe"})])
+    ("run --mode=", {"auto", "observe", "off", "fuse"}), ("record --mode=", {"auto", "observe"})])
 def test_values(shell, line, values):
     found = {word.split("=")[-1] for word in shell("fuse-aio " + line)}
     assert values <= found and ("off" in found) == ("off" in values)

@@ -18,7 +18,7 @@ def check_totals(seen, line):
     """`seen` was read last, `line` was written at the end, which is one call itself."""
     totals = dict(seen["totals"])
     written = {k: v for k, v in line.items() if k in totals}
-    written |= line["futures"] | line["events"]
+    written |= line["futures"] | line["events"] | line["promises"]
     totals["calls"] += 1
     totals["passthrough"] += 1
     assert totals == written

@@ -69,6 +69,8 @@ static void test_modes(void **state)
 	assert_int_equal(o.mode, FA_MODE_OBSERVE);
 	assert_null(parse1("FUSE_AIO_MODE=off"));
 	assert_int_equal(o.mode, FA_MODE_OFF);
+	assert_null(parse1("FUSE_AIO_MODE=fuse"));
+	assert_int_equal(o.mode, FA_MODE_FUSE);
 }
 
 static void test_bools(void **state)
@@ -115,7 +117,7 @@ static void test_bad_modes(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++)
-		bad(modes[i], "FUSE_AIO_MODE", "auto|observe|off");
+		bad(modes[i], "FUSE_AIO_MODE", "auto|observe|off|fuse");
 }
 
 static void test_bad_bools(void **state)

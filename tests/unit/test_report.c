@@ -170,6 +170,9 @@ static void test_all_keys(void **state)
 		"events.held",
 		"events.late",
 		"events.put_off",
+		"promises.promised",
+		"promises.commits",
+		"promises.broken",
 		"passthrough",
 	};
 	struct fa_thread *t = unit_self();

@@ -6,8 +6,8 @@
 _fuse_aio_values()
 {
 	case $1:$2 in
-	run:--mode) echo "auto observe off" ;;
-	record:--mode) echo "observe auto" ;;
+	run:--mode) echo "auto observe off fuse" ;;
+	record:--mode) echo "observe auto fuse" ;;
 	report:--format) echo "table json folded perfetto html" ;;
 	report:--by) echo "site sequence file fs thread op" ;;
 	diff:--format) echo "table json" ;;

@@ -19,9 +19,9 @@ function __fuse_aio_options
             set -l values
             switch $command:$name[1]
                 case run:--mode
-                    set values auto observe off
+                    set values auto observe off fuse
                 case record:--mode
-                    set values observe auto
+                    set values observe auto fuse
                 case report:--format
                     set values table json folded perfetto html
                 case report:--by
