@@ -13,6 +13,7 @@
 		struct fa_call c;                                 \
 		DIR *dir;                                         \
                                                                   \
+		fa_touch();                                       \
 		if (!fa_dir_begin(&c, SITE))                      \
 			return call;                              \
 		dir = call;                                       \

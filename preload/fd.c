@@ -14,6 +14,8 @@ int fa_close(int fd)
 	struct fa_call c;
 	int r;
 
+	if (fa_promising() && !fa_captured(fd))
+		fa_promise_closing(fd);
 	fa_forget_watch(fd);
 	if (fa_likely(fd < fa_own_lowest && fa_pass_fd(fd)))
 		return REAL(close)(fd);
@@ -36,6 +38,7 @@ int fa_close(int fd)
 			errno = own;                                           \
 			return -1;                                             \
 		}                                                              \
+		fa_duplicating(from);                                          \
 		if ((from) != (to)) {                                          \
 			fa_own_yield(to);                                      \
 			if ((to) >= 0)                                         \
@@ -56,8 +59,10 @@ int fa_dup3(int fd, int to, int flags)
 
 int fa_pipe2(int fds[2], int flags)
 {
-	int r = REAL(pipe2)(fds, flags);
+	int r;
 
+	fa_touch();
+	r = REAL(pipe2)(fds, flags);
 	if (r == 0)
 		fa_pipe_made(fds);
 	return r;
@@ -121,6 +126,10 @@ static void note_lock(int cmd)
 		int r;                                                       \
                                                                              \
 		note_lock(cmd);                                              \
+		if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC)                \
+			fa_duplicating(fd);                                  \
+		else if (cmd == F_SETFL)                                     \
+			fa_socket_flags(fd, arg);                            \
 		if (fa_likely(fa_pass_fd(fd)))                               \
 			return REAL(name)(fd, cmd, arg);                     \
 		fa_use_begin(&c, fd, FA_FCNTL, SITE);                        \

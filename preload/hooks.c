@@ -19,20 +19,44 @@ static void fa_before_prctl(int op)
 		fa_filter_coming();
 }
 
+/* Another program runs, whose end may be waited for. */
+static void fa_spawns(void)
+{
+	fa_settle_all();
+	fa_drain();
+}
+
+static void fa_waits(void)
+{
+	fa_settle_all();
+	fa_heard();
+}
+
+static void fa_connecting(int fd)
+{
+	fa_touch();
+	fa_forget_watch(fd);
+}
+
 static void fa_fork_coming(void)
 {
+	fa_promise_fork();
 	fa_sets_inherited();
 	fa_drain();
 }
 
 static void fa_before_ioctl(int fd, unsigned long request)
 {
+	fa_touch();
 	if (request == FIONREAD)
 		fa_recv_told(fd);
+	else if (request == FIONBIO) /* its argument is behind a pointer */
+		fa_forget_socket(fd);
 }
 
 static void fa_before_rlimit(int resource, const struct rlimit *rl)
 {
+	fa_settle_all();
 	if (resource == RLIMIT_NPROC && rl)
 		fa_nproc_falls();
 }
@@ -75,6 +99,10 @@ static void *target(enum fa_symbol which)
 /* A child that shares memory but brings no thread-local storage of its own. */
 static void clone_coming(unsigned long flags)
 {
+	if (flags & CLONE_THREAD)
+		fa_thread_coming();
+	else
+		fa_promise_fork();
 	if (!(flags & CLONE_THREAD))
 		fa_drain();
 	if (!(flags & (CLONE_THREAD | CLONE_VFORK)))
@@ -102,6 +130,7 @@ void *fa_clone_gate(long fn, long stack, long flags, long arg, long e, long f)
 	void *fa_##name##_gate(long a, long b, long c, long d, long e, long f) \
 	{                                                                      \
 		(void)a, (void)b, (void)c, (void)d, (void)e, (void)f;          \
+		fa_settle_all();                                               \
 		fa_exec_coming();                                              \
 		return target(FA_SYM_##name);                                  \
 	}
@@ -184,12 +213,14 @@ void *fa_syscall_gate(long number, long a, long b, long c, long d, long e)
 		break;
 	case SYS_execve:
 	case SYS_execveat:
+		fa_settle_all();
 		fa_exec_coming();
 		break;
 	case SYS_exit_group:
 		fa_process_ends();
 		break;
 	default:
+		fa_settle_all();
 		break;
 	}
 	return target(FA_SYM_syscall);

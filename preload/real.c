@@ -52,6 +52,11 @@ static ssize_t boot_read(int fd, void *buf, size_t n)
 	return result(fa_sys_read(fd, buf, n));
 }
 
+static ssize_t boot_write(int fd, const void *buf, size_t n)
+{
+	return result(fa_sys_write(fd, buf, n));
+}
+
 static int boot_close(int fd)
 {
 	return (int)result(fa_sys_close(fd));
@@ -80,6 +85,8 @@ static fa_any_fn *boot(enum fa_symbol which)
 		return (fa_any_fn *)boot_openat;
 	case FA_SYM_read:
 		return (fa_any_fn *)boot_read;
+	case FA_SYM_write:
+		return (fa_any_fn *)boot_write;
 	case FA_SYM_close:
 		return (fa_any_fn *)boot_close;
 	case FA_SYM_syscall:

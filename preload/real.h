@@ -16,6 +16,8 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <pthread.h>
+#include <stdio.h>
 
 #include "../runtime/runtime.h"
 

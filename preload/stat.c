@@ -18,15 +18,15 @@
 		return fa_stat_end(&c, call, st);                     \
 	} while (0)
 
-#define FSTAT(fd, st, call)                                 \
-	do {                                                \
-		struct fa_call c;                           \
-                                                            \
-		if (fa_likely(fa_pass_fd(fd)))              \
-			return call;                        \
-		if (fa_fstat_begin(&c, fd, st, SITE))       \
-			return 0;                           \
-		return (int)fa_use_end(&c, FA_FSTAT, call); \
+#define FSTAT(fd, st, call)                           \
+	do {                                          \
+		struct fa_call c;                     \
+                                                      \
+		if (fa_likely(fa_pass_fd(fd)))        \
+			return call;                  \
+		if (fa_fstat_begin(&c, fd, st, SITE)) \
+			return 0;                     \
+		return fa_fstat_end(&c, call, st);    \
 	} while (0)
 
 int fa_stat(const char *path, struct stat *st)

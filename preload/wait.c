@@ -91,7 +91,10 @@ static int64_t of_tv(const struct timeval *tv)
 
 int fa_epoll_create(int size)
 {
-	int set = REAL(epoll_create)(size);
+	int set;
+
+	fa_touch();
+	set = REAL(epoll_create)(size);
 
 	if (set >= 0)
 		fa_set_made(set);
@@ -100,29 +103,39 @@ int fa_epoll_create(int size)
 
 int fa_epoll_create1(int flags)
 {
-	int set = REAL(epoll_create1)(flags);
+	int set;
+
+	fa_touch();
+	set = REAL(epoll_create1)(flags);
 
 	if (set >= 0)
 		fa_set_made(set);
 	return set;
 }
 
+/* A wait of its own would keep what is on its way to other connections. */
+#define ACCEPT(flags, call)                                         \
+	do {                                                        \
+		int c = fa_promising() ? fa_promise_accept(fd) : 0; \
+                                                                    \
+		if (c < 0)                                          \
+			return counted(c);                          \
+		c = call;                                           \
+		if (c >= 0 && !fa_off) {                            \
+			fa_accepted(c);                             \
+			fa_promise_accepted(c, fd, flags);          \
+		}                                                   \
+		return c;                                           \
+	} while (0)
+
 int fa_accept(int fd, void *address, socklen_t *len)
 {
-	int c = REAL(accept)(fd, address, len);
-
-	if (c >= 0 && !fa_off)
-		fa_accepted(c);
-	return c;
+	ACCEPT(0, REAL(accept)(fd, address, len));
 }
 
 int fa_accept4(int fd, void *address, socklen_t *len, int flags)
 {
-	int c = REAL(accept4)(fd, address, len, flags);
-
-	if (c >= 0 && !fa_off)
-		fa_accepted(c);
-	return c;
+	ACCEPT(flags, REAL(accept4)(fd, address, len, flags));
 }
 
 int fa_epoll_ctl(int set, int op, int fd, struct epoll_event *event)

@@ -27,7 +27,7 @@ static int install(struct fa_thread *t, unsigned index, int flags)
 	sqe->fd = (int)index;
 	sqe->flags = IOSQE_FIXED_FILE;
 	sqe->rw_flags = flags & O_CLOEXEC ? 0 : (int)FA_FIXED_FD_NO_CLOEXEC;
-	sqe->user_data = FA_TAG_INSTALL;
+	sqe->user_data = FA_TAG_RESULT;
 	t->ring.result = -EAGAIN;
 	if (fa_ring_submit(t) > 0)
 		fa_ring_reap(t); /* it ran inline */

@@ -13,6 +13,7 @@
 #include "pattern.h"
 #include "probe.h"
 #include "process.h"
+#include "promise.h"
 #include "readiness.h"
 #include "record.h"
 #include "site.h"
@@ -84,6 +85,8 @@ FA_HIDDEN int fa_open_touch(struct fa_call *c)
 		sequence_begins(f, c, fa_cycles());
 		f->dev = file.dev;
 		f->ino = file.ino;
+		if (fa_options.mode == FA_MODE_FUSE && !t->found.lists)
+			fa_promise_opened(t, f, fd, c->flags);
 		if (!t->found.lists) {
 			f->flags |= FA_FD_COLD | FA_FD_WINDOW;
 			resident(t, f);
@@ -156,6 +159,8 @@ FA_HIDDEN void fa_opened(struct fa_call *c, int fd)
 	sequence_begins(f, c, end);
 	f->file = file;
 	f->cycles[FA_OPEN] = end - c->start;
+	if (fa_options.mode == FA_MODE_FUSE)
+		fa_promise_opened(t, f, fd, c->flags);
 	if (t->found.warm) {
 		/* Cached a moment ago: does an open of this file system wait all the same?
 		 */
@@ -165,7 +170,8 @@ FA_HIDDEN void fa_opened(struct fa_call *c, int fd)
 		resident(t, f);
 		t->found.warm = 0;
 	} else if (waited || t->probing ||
-		   (fa_hints->devices && !(t->fast_opens++ & (t->h.skip ? 7 : 63)))) {
+		   (fa_hints->devices &&
+		    !(t->fast_opens++ & (t->h.skip && !fa_capture_all ? 7 : 63)))) {
 		regular = identify(f, fd, &size);
 		fa_regime_note(f->dev, FA_OPEN, ns);
 		t->suspect = t->probing && !waited;
@@ -292,6 +298,11 @@ FA_HIDDEN bool fa_stat_touch(struct fa_call *c, struct stat *st, bool follow)
 /* Before the call: its place in the sequence, and the clock. */
 FA_HIDDEN void fa_fd_touch(struct fa_call *c, enum fa_op op)
 {
+	if (fa_unlikely(c->f->flags & (FA_FD_PROMISED | FA_FD_CLOSING | FA_FD_READER)) &&
+	    !fa_promise_used(fa_thread_of(c->t), c->f, op)) {
+		c->f = NULL;
+		return;
+	}
 	/* A file that stays open and hot has told all that it will. */
 	if (c->f->steps++ == STEPS && !(c->f->flags & FA_FD_COLD) && !fa_capture_all) {
 		c->f->flags = 0;
@@ -336,6 +347,10 @@ FA_HIDDEN void fa_fd_done(struct fa_call *c, enum fa_op op, int64_t result)
 	if (result < 0)
 		return;
 	f->cycles[op] += cycles;
+	if (op == FA_SEEK && f->flags & FA_FD_READER) {
+		f->position = (uint64_t)result;
+		f->flags |= FA_FD_POSITION;
+	}
 	if (op == FA_READ || op == FA_FSTAT)
 		fa_regime_note(f->dev, op, fa_ns(cycles));
 	if (op == FA_FSTAT && f->resident_to && !f->cycles[FA_OPEN] &&
@@ -457,6 +472,7 @@ FA_HIDDEN int fa_close_touch(struct fa_call *c)
 	struct fa_thread *t = fa_thread_of(c->t);
 	struct fa_fd *f = c->f;
 	uint32_t flags = f->flags;
+	bool promised;
 	int r = -1;
 
 	c->f = NULL;
@@ -464,6 +480,11 @@ FA_HIDDEN int fa_close_touch(struct fa_call *c)
 		pthread_testcancel(); /* as the close would */
 	if (!fa_busy(t))
 		return -1;
+	if (fa_unlikely(flags & FA_FD_CLOSING)) {
+		fa_commit(t);
+		fa_ready(t);
+		return -1; /* for the second time */
+	}
 	t->h.looked++;
 	fa_step(f, FA_CLOSE);
 	f->at[FA_CLOSE] = c->site;
@@ -480,10 +501,15 @@ FA_HIDDEN int fa_close_touch(struct fa_call *c)
 		c->file = f->file;
 		c->f = f;
 	}
-	/* Before the number is free, for another thread may get it. */
-	f->flags = 0;
+	/* One that waits for a flush has its own way. */
+	promised = flags & FA_FD_READER &&
+		   fa_promise_close(t, f, c->fd, fa_regime_cold(f->dev, FA_CLOSE));
+	if (promised)
+		r = 0;
+	else /* Before the number is free, for another thread may get it. */
+		f->flags = 0;
 	/* A writer's close flushes data: it teaches nothing about readers'. */
-	if (flags & FA_FD_COLD) {
+	if (flags & FA_FD_COLD && !promised) {
 		if (close_behind(t, f, c->fd))
 			r = 0;
 		else
@@ -513,6 +539,7 @@ FA_HIDDEN void fa_forget_fds(unsigned first, unsigned last)
 {
 	if (!fa_fds)
 		return;
+	fa_settle_all();
 	for (; first <= last && first < FA_FDS; first++) {
 		if (fa_fds[first].flags)
 			fa_fds[first].flags = 0;

@@ -19,6 +19,7 @@
 #include "hints.h"
 #include "probe.h"
 #include "process.h"
+#include "promise.h"
 #include "readiness.h"
 #include "record.h"
 #include "stream.h"
@@ -526,9 +527,13 @@ static void chain_completed(struct fa_thread *t, uint64_t user_data, int result)
 
 FA_HIDDEN void fa_completed(struct fa_thread *t, uint64_t user_data, int result)
 {
-	if (result == -ECANCELED)
+	/* A chain of promises that breaks says why. */
+	if (result == -ECANCELED && (user_data & FA_TAGS) != FA_TAG_PROMISE)
 		fa_fallback(t, FA_F_cancelled);
 	switch (user_data & FA_TAGS) {
+	case FA_TAG_PROMISE:
+		fa_promise_completed(t, user_data, result);
+		break;
 	case FA_TAG_CHAIN:
 		chain_completed(t, user_data, result);
 		break;
@@ -540,7 +545,7 @@ FA_HIDDEN void fa_completed(struct fa_thread *t, uint64_t user_data, int result)
 			t->ring.cancelled = result == -ECANCELED;
 		__atomic_store_n(&t->closing, t->closing - 1, __ATOMIC_RELEASE);
 		break;
-	case FA_TAG_INSTALL:
+	case FA_TAG_RESULT:
 		t->ring.result = result;
 		break;
 	default:

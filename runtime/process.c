@@ -6,6 +6,7 @@
  * program changes what it may do is here.
  */
 #include "process.h"
+#include "promise.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -121,6 +122,7 @@ static struct fa_thread *thread_new(void)
 
 FA_HIDDEN void fa_thread_drop(struct fa_thread *t)
 {
+	fa_promise_lost(t);
 	fa_chain_reset(t);
 	fa_walk_forget(t);
 	fa_readiness_release_all(t);
@@ -242,6 +244,7 @@ FA_HIDDEN void fa_privilege_changes(bool for_good)
 {
 	struct fa_thread *t = fa_thread_of(fa_enter());
 
+	fa_settle_all();
 	fa_privileges_changed();
 	if (!t)
 		return;
@@ -270,6 +273,7 @@ FA_HIDDEN void fa_filter_coming(void)
 			fa_off = true;
 		return;
 	}
+	fa_settle_all();
 	fa_fallback(self, FA_F_filter);
 	retire(self);
 	/* The last word of this process: later a write() may be its end. */
@@ -342,6 +346,7 @@ FA_HIDDEN void fa_drain(void)
 {
 	struct fa_thread *t = fa_thread_of(fa_enter());
 
+	fa_touch();
 	if (!t || !fa_busy(t))
 		return;
 	fa_walk_disturbed(t);
@@ -357,6 +362,7 @@ FA_HIDDEN void fa_locks(bool posix)
 {
 	struct fa_thread *t;
 
+	fa_touch();
 	if (!posix) {
 		fa_other_locks = true;
 		return;
@@ -501,7 +507,8 @@ FA_HIDDEN void fa_process_starts(void)
 		if (bad)
 			fa_log(fa_options.record, bad);
 	}
-	fa_capture_all = fa_recording || fa_options.mode == FA_MODE_OBSERVE;
+	fa_capture_all = fa_recording || fa_options.mode == FA_MODE_OBSERVE ||
+			 fa_options.mode == FA_MODE_FUSE;
 	fa_process->state = RUNNING;
 	fa_off = false;
 }
@@ -526,7 +533,10 @@ FA_HIDDEN void fa_process_ends(void)
 	/* Behind an inherited filter nothing was called, and nothing is but write(). */
 	bool ours = fa_behind_filter || fa_enter();
 
-	if (!ours || !fa_process || fa_process->state != RUNNING || fa_process->ended)
+	if (!ours || !fa_process || fa_process->state != RUNNING)
+		return;
+	fa_settle_all();
+	if (fa_process->ended)
 		return;
 	fa_process->ended = true;
 	end_chains();

@@ -42,8 +42,9 @@ struct fa_thread {
 	uint32_t epoch; /* of privileges, when the ring was made */
 	uint64_t fallback[FA_FALLBACKS];
 	struct fa_ring ring;
-	void *scratch;		 /* where reads go whose bytes nobody wants */
-	struct fa_chains *ahead; /* NULL until the first */
+	void *scratch;		      /* where reads go whose bytes nobody wants */
+	struct fa_chains *ahead;      /* NULL until the first */
+	struct fa_promises *promises; /* NULL until the first, see promise.h */
 	struct fa_attr attr;
 	struct {
 		uint64_t
@@ -85,7 +86,8 @@ struct fa_process {
 	uint32_t logged; /* bit per fallback reason */
 	bool ended;
 	bool had_ring; /* the kernel's workers are there until the process ends */
-	bool in_line;  /* start no chains and no closes: they could not be waited for */
+	bool threads_coming;
+	bool in_line; /* start no chains and no closes: they could not be waited for */
 	struct fa_thread *threads; /* only ever grows */
 };
 

@@ -406,7 +406,7 @@ FA_HIDDEN int fa_readiness_filter_set(struct fa_thread *t, int set,
 
 FA_HIDDEN bool fa_readiness_pending(const struct fa_thread *t)
 {
-	return t->h.held || t->h.chains;
+	return t->h.held || t->h.chains || t->h.promise & FA_P_FLIGHT;
 }
 
 FA_HIDDEN bool fa_readiness_able(struct fa_thread *t)

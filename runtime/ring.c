@@ -218,7 +218,22 @@ FA_HIDDEN struct io_uring_sqe *fa_ring_entry(struct fa_thread *t)
 	return sqe;
 }
 
-FA_HIDDEN int fa_ring_submit(struct fa_thread *t)
+FA_HIDDEN unsigned fa_ring_room(const struct fa_thread *t)
+{
+	const struct fa_ring *r = &t->ring;
+	uint32_t flight;
+
+	if (!r->memory)
+		return 0;
+	flight = r->submitted + r->prepared - __atomic_load_n(r->cq_head, __ATOMIC_RELAXED);
+	if (flight >= FA_RING_FLIGHT)
+		return 0;
+	flight = FA_RING_FLIGHT - flight;
+	return flight < FA_RING_ENTRIES - r->prepared ? flight
+						      : FA_RING_ENTRIES - r->prepared;
+}
+
+static int submit(struct fa_thread *t, unsigned wait, uint64_t ns)
 {
 	struct fa_ring *r = &t->ring;
 	uint32_t n = r->prepared;
@@ -230,7 +245,7 @@ FA_HIDDEN int fa_ring_submit(struct fa_thread *t)
 	/* Pairs with the kernel's acquire of the tail: entries first. */
 	__atomic_store_n(r->sq_tail, *r->sq_tail + n, __ATOMIC_RELEASE);
 	do
-		got = enter(t, n, false, 0, 0);
+		got = enter(t, n, wait, wait, ns);
 	while (got == -EINTR);
 	if (got < (int)n) {
 		/* Without SQPOLL the kernel looks only while we enter: take back the rest.
@@ -246,6 +261,11 @@ FA_HIDDEN int fa_ring_submit(struct fa_thread *t)
 	r->submitted += (uint32_t)got;
 	t->h.n[FA_N_sqes] += (uint32_t)got;
 	return got;
+}
+
+FA_HIDDEN int fa_ring_submit(struct fa_thread *t)
+{
+	return submit(t, 0, 0);
 }
 
 /* The kernel runs so much deferred work when it is entered, and tells of no rest. */
@@ -272,8 +292,13 @@ static unsigned drain(struct fa_thread *t)
 
 FA_HIDDEN bool fa_ring_work(const struct fa_thread *t)
 {
-	return t->ring.memory &&
-	       __atomic_load_n(t->ring.sq_flags, __ATOMIC_RELAXED) & IORING_SQ_TASKRUN;
+	const struct fa_ring *r = &t->ring;
+
+	/* The kernel leaves the flag behind when work makes work: nothing in flight, none.
+	 */
+	return r->memory &&
+	       __atomic_load_n(r->sq_flags, __ATOMIC_RELAXED) & IORING_SQ_TASKRUN &&
+	       __atomic_load_n(r->cq_tail, __ATOMIC_ACQUIRE) != r->submitted;
 }
 
 FA_HIDDEN void fa_ring_reap(struct fa_thread *t)
@@ -294,6 +319,14 @@ FA_HIDDEN void fa_ring_reap(struct fa_thread *t)
 			n += drain(t);
 		}
 	} while (n);
+}
+
+FA_HIDDEN int fa_ring_run(struct fa_thread *t, unsigned wait, uint64_t ns)
+{
+	int got = submit(t, wait, ns);
+
+	fa_ring_reap(t);
+	return got;
 }
 
 FA_HIDDEN bool fa_ring_wait(struct fa_thread *t, uint64_t ns)

@@ -33,8 +33,9 @@ struct io_uring_sqe;
 #define FA_TAG_CHAIN (1ULL << 32)   /* + stage << 16, + index */
 #define FA_TAG_STREAM (2ULL << 32)  /* + index */
 #define FA_TAG_CLOSE (3ULL << 32)   /* of a descriptor of the program, + a number */
-#define FA_TAG_INSTALL (4ULL << 32) /* its result goes to `result` */
+#define FA_TAG_RESULT (4ULL << 32)  /* its result goes to `result` */
 #define FA_TAG_OTHER (5ULL << 32)   /* nobody waits for its result */
+#define FA_TAG_PROMISE (6ULL << 32) /* + what, part and task: commit.c */
 
 struct fa_ring {
 	void *memory; /* NULL: no ring */
@@ -48,7 +49,7 @@ struct fa_ring {
 		turn; /* of fa_ring_reap(): what ends in the one it began in did not wait */
 	uint32_t slots; /* direct descriptors */
 	int index;	/* registered */
-	int result;	/* of the last hand-over of a descriptor */
+	int result;	/* of the last FA_TAG_RESULT */
 	bool cancelled; /* the last close waited for never ran */
 	bool wakes;	/* an eventfd at each completion */
 	bool broken;	/* an entry was lost: give it up */
@@ -78,6 +79,15 @@ struct io_uring_sqe *fa_ring_entry(struct fa_thread *t) FA_HIDDEN;
  * forgotten; or a negative errno when it took none.
  */
 int fa_ring_submit(struct fa_thread *t) FA_HIDDEN;
+
+/* How many entries there are now, in one submission. */
+unsigned fa_ring_room(const struct fa_thread *t) FA_HIDDEN;
+
+/*
+ * fa_ring_submit(), and waits for `wait` completions, `ns` at most, in the same call;
+ * reaps.
+ */
+int fa_ring_run(struct fa_thread *t, unsigned wait, uint64_t ns) FA_HIDDEN;
 
 /* What a completion means: in chain.c. May prepare further entries. */
 void fa_completed(struct fa_thread *t, uint64_t user_data, int result) FA_HIDDEN;

@@ -63,6 +63,8 @@ struct fa_thread_head {
 	uint32_t held;	   /* descriptors of which events are held back */
 	uint32_t heard;	   /* times that something may have been told to the program */
 	uint32_t tick;	   /* opens and stats looked at */
+	uint32_t promise;  /* FA_P_* */
+	uint32_t touched;  /* times that something else than a promise was made */
 	uint64_t looked;   /* calls looked at: the others passed through */
 	uint64_t n[FA_COUNTERS];
 };
@@ -90,14 +92,25 @@ struct fa_fd {
 	uint64_t resident, resident_to; /* bytes that a read of ours has found in memory */
 	uint64_t ahead;			/* bytes asked for in front of a reader */
 	uint64_t put_off;		/* offset + 1 of the last sendfile that was */
-	uint16_t stream;		/* index + 1 of the window on its way */
-	uint8_t window_steps;		/* its size */
+	uint64_t position;		/* with FA_FD_POSITION */
+	uint64_t size; /* while the thread's `touched` is what it was then */
+	uint32_t size_at;
+	uint32_t born;	      /* count of forks when it was opened */
+	uint16_t stream;      /* index + 1 of the window on its way */
+	uint8_t window_steps; /* its size */
 };
 
 #define FA_FD_CAPTURED (1U << 0)
 #define FA_FD_COLD (1U << 1)   /* regular, read only, and its open waited */
 #define FA_FD_WINDOW (1U << 2) /* a window was started and not yet touched */
 #define FA_FD_WAITED (1U << 3) /* a sendfile of it could not go on at once */
+
+#define FA_FD_READER (1U << 4)	/* opened read-only here */
+#define FA_FD_REGULAR (1U << 5) /* a regular file, and its size has been seen */
+#define FA_FD_POSITION (1U << 6)
+#define FA_FD_OWED (1U << 7)	 /* the kernel's position is behind */
+#define FA_FD_PROMISED (1U << 8) /* some of it is queued to be sent */
+#define FA_FD_CLOSING (1U << 9)	 /* and its close: for the program it is closed */
 
 #define FA_FDS 16384U
 
@@ -138,6 +151,8 @@ struct fa_seen {
 	uint64_t size;
 	uint32_t mode;
 };
+
+static inline void fa_touch(void);
 
 struct fa_thread_head *fa_enter_slow(void) FA_HIDDEN;
 int fa_open_touch(struct fa_call *c) FA_HIDDEN;
@@ -200,7 +215,7 @@ static inline bool fa_pass_path(void)
 	if (fa_unlikely(fa_off))
 		return true;
 	if (fa_unlikely(!t || t->word != FA_T_READY || t->chains || !t->skip ||
-			*fa_any_cold || fa_capture_all))
+			t->promise || *fa_any_cold || fa_capture_all))
 		return false;
 	t->skip--;
 	t->n[FA_N_calls]++;
@@ -217,6 +232,7 @@ static inline int fa_open_begin(struct fa_call *c, int dirfd, const char *path, 
 	c->t = fa_enter();
 	c->start = 0;
 	if (fa_likely(c->t)) {
+		fa_touch();
 		c->site = (uintptr_t)site;
 		c->fd = dirfd;
 		c->path = path;
@@ -408,6 +424,98 @@ static inline int fa_close_end(struct fa_call *c, int r)
 	return r;
 }
 
+/* Is it a file whose sequence is captured? */
+static inline bool fa_captured(int fd)
+{
+	return fa_fds && (unsigned)fd < FA_FDS && fa_fds[fd].flags;
+}
+
+/* ---- promises: see promise.h ---- */
+
+#define FA_P_ARMED 1U  /* a file is open that may be sent next */
+#define FA_P_QUEUED 2U /* something was promised that has not gone to the kernel */
+#define FA_P_FLIGHT 4U /* or is on its way to a peer that makes no room */
+#define FA_P_ERROR 8U  /* a connection has an error to report */
+
+struct iovec;
+
+/* Has anything of promises to be thought of? Below a handler of ours: no. */
+static inline bool fa_promising(void)
+{
+	const struct fa_thread_head *t = fa_self;
+
+	return fa_unlikely(t && t->promise && t->word == FA_T_READY);
+}
+
+/*
+ * Before a call that others may notice: all that was promised goes to the kernel. Or
+ * before one that ends the thread's way, or blocks where nothing can be sent meanwhile:
+ * until all of it has been sent.
+ */
+void fa_touch_slow(void) FA_HIDDEN;
+void fa_settle_slow(void) FA_HIDDEN;
+
+static inline void fa_touch(void)
+{
+	if (fa_promising())
+		fa_touch_slow();
+}
+
+static inline void fa_settle_all(void)
+{
+	if (fa_promising())
+		fa_settle_slow();
+}
+
+/*
+ * Only while fa_promising(). Before a send: true where it has been answered, with a
+ * count or a negative errno, else the plain call follows.
+ */
+bool fa_promise_bytes(int fd, const struct iovec *iov, int count, int flags,
+		      int64_t *result) FA_HIDDEN;
+bool fa_promise_message(int fd, const void *message, int flags, int64_t *result) FA_HIDDEN;
+bool fa_promise_file(int to, int from, off_t *offset, size_t n, const void *site,
+		     int64_t *result) FA_HIDDEN;
+
+/* Before a receive; `buf` is NULL where it cannot go along with a commit. */
+bool fa_promise_receive(int fd, void *buf, size_t n, int flags, int64_t *result) FA_HIDDEN;
+
+/* Before TCP_CORK is set: true where it has been noted. After a plain one. */
+bool fa_promise_cork(int fd, const void *value, uint32_t len) FA_HIDDEN;
+void fa_corked(int fd, const void *value) FA_HIDDEN;
+
+/* Before an accept: 0, or the negative errno that it fails with. */
+int fa_promise_accept(int fd) FA_HIDDEN;
+
+/* Before a connection is closed. */
+void fa_promise_closing(int fd) FA_HIDDEN;
+
+/* SO_ERROR of a promised send. */
+int fa_take_error(int fd) FA_HIDDEN;
+
+/* Always: a connection was accepted, a descriptor gets flags, stdio gets a descriptor. */
+void fa_promise_accepted(int fd, int listener, int flags) FA_HIDDEN;
+void fa_socket_flags(int fd, long flags) FA_HIDDEN;
+void fa_forget_socket(int fd) FA_HIDDEN;
+void fa_stdio_takes(int fd) FA_HIDDEN;
+
+/* A descriptor is about to have two numbers. */
+void fa_duplicating(int fd) FA_HIDDEN;
+
+/* Another process is about to share all descriptors, another thread all memory. */
+void fa_promise_fork(void) FA_HIDDEN;
+void fa_thread_coming(void) FA_HIDDEN;
+
+void fa_promise_size(struct fa_call *c, const struct stat *st) FA_HIDDEN;
+
+/* After an fstat. */
+static inline int fa_fstat_end(struct fa_call *c, int r, const struct stat *st)
+{
+	if (fa_unlikely(c->f && c->f->flags & FA_FD_READER && r == 0))
+		fa_promise_size(c, st);
+	return (int)fa_use_end(c, FA_FSTAT, r);
+}
+
 /* ---- readiness: see readiness.h ---- */
 
 struct epoll_event;
@@ -425,6 +533,9 @@ struct fa_watch {
 	uint8_t held;	   /* FA_HELD_* */
 	uint8_t flags;	   /* FA_WATCH_* */
 	uint8_t odd;	   /* in a row, bytes that were no request */
+	uint8_t tcp;	   /* FA_TCP_*, see promise.h */
+	uint16_t error;	   /* of a promised send, which the next call reports */
+	uint32_t room;	   /* bytes that surely fit into its send buffer */
 };
 
 extern struct fa_watch *fa_watches FA_HIDDEN; /* FA_FDS entries, NULL while off */
@@ -444,7 +555,7 @@ static inline void fa_forget_watch(int fd)
 	const struct fa_watch *w =
 		fa_watches && (unsigned)fd < FA_FDS ? &fa_watches[fd] : NULL;
 
-	if (w && fa_unlikely(w->set | w->born | w->flags))
+	if (w && fa_unlikely(w->set | w->born | w->flags | w->tcp))
 		fa_forget_watch_slow(fd);
 }
 
@@ -493,7 +604,7 @@ static inline bool fa_pass_wait(void)
 	struct fa_thread_head *t = fa_self;
 
 	return fa_likely(fa_off || !t || t->word != FA_T_READY ||
-			 (!*fa_any_cold && !t->held && !t->chains));
+			 (!*fa_any_cold && !t->held && !t->chains && !t->promise));
 }
 
 /* A wait on its way through a wrapper. */

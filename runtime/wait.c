@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "process.h"
+#include "promise.h"
 #include "readiness.h"
 #include "sys.h"
 
@@ -56,6 +57,7 @@ FA_HIDDEN bool fa_wait_begin(struct fa_wait *w, int64_t ns, const void *mask)
 	bool pending;
 
 	pthread_testcancel(); /* as the wait would */
+	fa_touch();
 	if (mask && !fa_wait_read(&signals, mask, FA_SIGSET))
 		ns = FA_WAIT_BAD;
 	w->t = ns == FA_WAIT_BAD ? NULL : fa_enter();
@@ -74,6 +76,7 @@ FA_HIDDEN bool fa_wait_begin(struct fa_wait *w, int64_t ns, const void *mask)
 	fa_readiness_turn(t);
 	pending = fa_readiness_pending(t);
 	if (pending && !fa_readiness_able(t)) {
+		fa_settle(t, -1);
 		fa_readiness_release_all(t);
 		pending = false;
 	}

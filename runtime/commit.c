@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What has been promised goes to the kernel: per task a chain of reads into the staging
+ * memory, closes, and one send; all tasks in one submission. What a chain could not do
+ * (a short read breaks it) is done here with plain calls; where the bytes are not to be
+ * had any more, the connection is reset.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <liburing.h>
+
+#include "own.h"
+#include "process.h"
+#include "promise.h"
+#include "report.h"
+#include "sys.h"
+
+enum kind { READ, CLOSE, SEND, READABLE };
+
+#define SEND_FLAGS (MSG_NOSIGNAL | MSG_WAITALL)
+#define PATIENCE 60U /* waits of FA_WAIT_NS for a file; a plain sendfile would hang */
+
+static uint64_t tag(enum kind kind, unsigned task, unsigned part)
+{
+	return FA_TAG_PROMISE | (uint64_t)kind << 16 | part << 8 | task;
+}
+
+static bool under_way(const struct fa_task *k)
+{
+	return k->state > FA_TASK_QUEUED;
+}
+
+/* The first of those in a state that are for `fd` (-1: for any), or NULL. */
+static struct fa_task *oldest(struct fa_promises *p, enum fa_task_state state, int fd)
+{
+	struct fa_task *first = NULL;
+
+	for (unsigned i = 0; i < FA_TASKS; i++) {
+		struct fa_task *k = &p->task[i];
+
+		if (k->state == state && (fd < 0 || (k->fd == fd && !k->orphan)) &&
+		    (!first || (int32_t)(k->order - first->order) < 0))
+			first = k;
+	}
+	return first;
+}
+
+FA_HIDDEN uint32_t fa_unsent(const struct fa_thread *t, int fd)
+{
+	uint32_t n = 0;
+
+	for (unsigned i = 0; t->promises && i < FA_TASKS; i++) {
+		const struct fa_task *k = &t->promises->task[i];
+
+		if (k->state && (fd < 0 || (k->fd == fd && !k->orphan)))
+			n += k->len;
+	}
+	return n;
+}
+
+/* Is anything on its way, and how much of the staging memory does it use? */
+static void look_around(struct fa_thread *t, struct fa_promises *p)
+{
+	p->end = 0;
+	t->h.promise &= ~(FA_P_QUEUED | FA_P_FLIGHT);
+	for (unsigned i = 0; i < FA_TASKS; i++) {
+		const struct fa_task *k = &p->task[i];
+
+		if (!k->state)
+			continue;
+		t->h.promise |= under_way(k) ? FA_P_FLIGHT : FA_P_QUEUED;
+		if (p->end < k->at + k->len)
+			p->end = k->at + k->len;
+	}
+	if (!p->end && p->dirty > FA_UNSENT_SOCKET) {
+		fa_sys_madvise(p->staging, p->dirty, MADV_DONTNEED);
+		p->dirty = 0;
+	}
+}
+
+/* ---- connections ---- */
+
+/* Every later call on it finds it gone, and so does the peer. */
+static void reset(struct fa_thread *t, const struct fa_task *k)
+{
+	const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+
+	if (k->orphan)
+		return;
+	if (FA_SYS(SYS_connect, k->fd, &nobody, sizeof(nobody), 0, 0, 0) < 0)
+		FA_SYS(SYS_shutdown, k->fd, SHUT_RDWR, 0, 0, 0, 0);
+	t->h.n[FA_N_broken]++;
+	fa_fallback(t, FA_F_broken);
+}
+
+/* The next call on the connection tells; what the kernel tells by itself again is not kept.
+ */
+static void failed_to_send(struct fa_thread *t, const struct fa_task *k, int error)
+{
+	struct fa_watch *w = k->orphan ? NULL : fa_watch_of(k->fd);
+
+	if (!w || error == EPIPE || w->error)
+		return;
+	w->error = (uint16_t)error;
+	t->h.promise |= FA_P_ERROR;
+}
+
+static void prepare_send(struct io_uring_sqe *sqe, const struct fa_promises *p,
+			 const struct fa_task *k)
+{
+	io_uring_prep_send(sqe, k->fd, p->staging + k->at, k->len, SEND_FLAGS);
+	sqe->user_data = tag(SEND, (unsigned)(k - p->task), 0);
+}
+
+/* Where there is no ring to do it. */
+static void send_plainly(struct fa_thread *t, const struct fa_task *k)
+{
+	const char *from = t->promises->staging + k->at;
+	unsigned patience = PATIENCE;
+	uint32_t done = 0;
+
+	while (done < k->len && patience) {
+		long n = FA_SYS(SYS_sendto, k->fd, from + done, k->len - done, SEND_FLAGS,
+				NULL, 0);
+		struct __kernel_timespec second = { 1, 0 };
+		struct pollfd p = { k->fd, POLLOUT, 0 };
+
+		if (n > 0)
+			done += (uint32_t)n;
+		else if (n == -EAGAIN && fa_sys_ppoll(&p, 1, &second, NULL) == 0)
+			patience--;
+		else if (n != -EAGAIN && n != -EINTR) {
+			failed_to_send(t, k, (int)-n);
+			return;
+		}
+	}
+	if (done < k->len)
+		reset(t, k);
+}
+
+/* Its files have been read: its bytes go, or wait for those of an older task. */
+static void start_send(struct fa_thread *t, struct fa_task *k)
+{
+	struct fa_promises *p = t->promises;
+	struct io_uring_sqe *sqe;
+
+	k->state = FA_TASK_READY;
+	if (!k->len || k->orphan)
+		k->state = FA_TASK_FREE;
+	else if (!oldest(p, FA_TASK_SENDING, k->fd) &&
+		 oldest(p, FA_TASK_READY, k->fd) == k) {
+		sqe = fa_ring_entry(t);
+		if (sqe) {
+			prepare_send(sqe, p, k);
+			k->state = FA_TASK_SENDING;
+		} else {
+			send_plainly(t, k);
+			k->state = FA_TASK_FREE;
+		}
+	}
+}
+
+static void sent(struct fa_thread *t, struct fa_task *k, int result)
+{
+	struct fa_task *next;
+
+	if (result < 0)
+		failed_to_send(t, k, -result);
+	k->state = FA_TASK_FREE;
+	next = k->orphan ? NULL : oldest(t->promises, FA_TASK_READY, k->fd);
+	if (next)
+		start_send(t, next);
+	look_around(t, t->promises);
+}
+
+FA_HIDDEN void fa_promise_completed(struct fa_thread *t, uint64_t user_data, int result)
+{
+	struct fa_promises *p = t->promises;
+	struct fa_task *k = p ? &p->task[user_data % FA_TASKS] : NULL;
+	struct fa_part *part = k ? &k->part[(user_data >> 8) % FA_PARTS] : NULL;
+
+	if (!k)
+		return;
+	switch ((enum kind)(user_data >> 16 & 3)) {
+	case READ:
+		k->in_flight--;
+		part->read = result == (int)part->len;
+		k->failed = k->failed || !part->read;
+		break;
+	case CLOSE:
+		k->in_flight--;
+		part->closed = result != -ECANCELED;
+		break;
+	case SEND:
+		/* Broken off: what its chain was to do is done plainly. */
+		if (k->failed)
+			k->state = FA_TASK_RUNNING;
+		else
+			sent(t, k, result);
+		break;
+	case READABLE:
+		p->readable = true;
+		break;
+	}
+}
+
+/* ---- the rest of a chain that broke ---- */
+
+static bool read_plainly(const struct fa_promises *p, struct fa_part *part)
+{
+	uint32_t done = 0;
+
+	while (done < part->len) {
+		long n = FA_SYS(SYS_pread64, part->fd, p->staging + part->at + done,
+				part->len - done, part->offset + done, 0, 0);
+
+		if (n <= 0 && n != -EINTR)
+			return false;
+		done += n > 0 ? (uint32_t)n : 0;
+	}
+	return true;
+}
+
+/* Reads and closes what is still to be read and closed. False: bytes are missing. */
+static bool files_plainly(const struct fa_promises *p, struct fa_task *k)
+{
+	bool whole = true;
+
+	for (unsigned i = 0; i < k->parts; i++) {
+		struct fa_part *part = &k->part[i];
+
+		whole = whole && (part->read || read_plainly(p, part));
+		if (part->closes && !part->closed)
+			fa_sys_close(part->fd);
+		part->closed = part->closes;
+	}
+	return whole;
+}
+
+static void finish(struct fa_thread *t, struct fa_promises *p)
+{
+	for (unsigned i = 0; i < FA_TASKS; i++) {
+		struct fa_task *k = &p->task[i];
+
+		if (k->state != FA_TASK_RUNNING)
+			continue;
+		if (k->failed && !files_plainly(p, k)) {
+			reset(t, k);
+			k->state = FA_TASK_FREE;
+		} else {
+			start_send(t, k);
+		}
+	}
+}
+
+/* Where the position is behind what the program was told, and the file stays open. */
+static void positions(const struct fa_task *k)
+{
+	for (unsigned i = 0; i < k->parts; i++) {
+		struct fa_fd *f = fa_fd_slot(k->part[i].fd);
+
+		if (k->part[i].closes) {
+			f->flags = 0;
+			continue;
+		}
+		if (f->flags & FA_FD_OWED)
+			fa_sys_lseek(k->part[i].fd, (int64_t)f->position, SEEK_SET);
+		f->flags &= ~(FA_FD_OWED | FA_FD_PROMISED);
+	}
+}
+
+FA_HIDDEN void fa_promise_lost(struct fa_thread *t)
+{
+	struct fa_promises *p = t->promises;
+
+	if (!p || !(t->h.promise & (FA_P_QUEUED | FA_P_FLIGHT)))
+		return;
+	for (unsigned i = 0; i < FA_TASKS; i++) {
+		struct fa_task *k = &p->task[i];
+		bool queued = k->state == FA_TASK_QUEUED;
+		bool whole = k->state && files_plainly(p, k);
+
+		if (queued)
+			positions(k);
+		if (queued && whole)
+			send_plainly(t, k);
+		else if (k->state)
+			reset(t, k); /* nobody knows how much of it the kernel took */
+		k->state = FA_TASK_FREE;
+	}
+	p->last = -1;
+	look_around(t, p);
+}
+
+/* ---- commit ---- */
+
+static unsigned entries(const struct fa_task *k)
+{
+	unsigned n = k->len != 0;
+
+	for (unsigned i = 0; i < k->parts; i++)
+		n += (unsigned)(k->part[i].len != 0) + k->part[i].closes;
+	return n;
+}
+
+/* Prepares its chain; how many completions come without the peer's doing. */
+static unsigned prepare(struct fa_thread *t, struct fa_promises *p, struct fa_task *k)
+{
+	bool first = !oldest(p, FA_TASK_SENDING, k->fd) &&
+		     !oldest(p, FA_TASK_READY, k->fd) && !oldest(p, FA_TASK_RUNNING, k->fd);
+	unsigned task = (unsigned)(k - p->task);
+	struct io_uring_sqe *sqe = NULL;
+
+	k->in_flight = 0;
+	k->failed = false;
+	for (unsigned i = 0; i < k->parts; i++) {
+		struct fa_part *part = &k->part[i];
+
+		part->read = !part->len;
+		if (part->len) {
+			sqe = fa_ring_entry(t);
+			io_uring_prep_read(sqe, part->fd, p->staging + part->at, part->len,
+					   part->offset);
+			sqe->flags |= IOSQE_IO_LINK;
+			sqe->user_data = tag(READ, task, i);
+			k->in_flight++;
+		}
+		if (part->closes) {
+			sqe = fa_ring_entry(t);
+			io_uring_prep_close(sqe, part->fd);
+			sqe->flags |= IOSQE_IO_LINK;
+			sqe->user_data = tag(CLOSE, task, i);
+			k->in_flight++;
+		}
+	}
+	k->state = FA_TASK_RUNNING;
+	if (k->len && first) {
+		sqe = fa_ring_entry(t);
+		prepare_send(sqe, p, k);
+		k->state = FA_TASK_SENDING;
+	}
+	if (sqe)
+		sqe->flags &= (uint8_t)~IOSQE_IO_LINK;
+	return k->in_flight + (unsigned)(k->state == FA_TASK_SENDING && k->fits);
+}
+
+static void set_cork(struct fa_watch *w, int fd, bool on)
+{
+	int value = on;
+
+	FA_SYS(SYS_setsockopt, fd, 6 /* IPPROTO_TCP */, 3 /* TCP_CORK */, &value,
+	       sizeof(value), 0);
+	w->tcp = (uint8_t)(on ? w->tcp | FA_TCP_CORKED : w->tcp & ~FA_TCP_CORKED);
+}
+
+/* Corks what the program has left corked before its bytes go, else uncorks behind them. */
+static void cork(const struct fa_task *k, bool on)
+{
+	struct fa_watch *w = fa_watch_of(k->fd);
+	bool wanted = w && w->tcp & FA_TCP_CORK_WANTED;
+
+	if (w && w->tcp & FA_TCP_CORK_KNOWN && wanted == on &&
+	    wanted != ((w->tcp & FA_TCP_CORKED) != 0))
+		set_cork(w, k->fd, on);
+}
+
+/* Makes room for a chain of `n` entries. False: there is none. */
+static bool room(struct fa_thread *t, unsigned n, unsigned *expected)
+{
+	if (fa_ring_room(t) >= n)
+		return true;
+	if (t->ring.prepared)
+		fa_ring_run(t, *expected, FA_WAIT_NS);
+	*expected = 0;
+	for (unsigned i = 0; i < PATIENCE && fa_ring_room(t) < n; i++)
+		fa_ring_wait(t, FA_WAIT_NS);
+	return fa_ring_room(t) >= n;
+}
+
+/* Or is a send to come yet that went with its chain? */
+static bool reading(const struct fa_promises *p)
+{
+	for (unsigned i = 0; i < FA_TASKS; i++) {
+		const struct fa_task *k = &p->task[i];
+
+		if (under_way(k) &&
+		    (k->in_flight || (k->failed && k->state == FA_TASK_SENDING)))
+			return true;
+	}
+	return false;
+}
+
+/* How many completions are to come without anybody's doing. */
+static unsigned submit_all(struct fa_thread *t, struct fa_promises *p)
+{
+	struct fa_task *k;
+	unsigned expected = 0;
+
+	while ((k = oldest(p, FA_TASK_QUEUED, -1))) {
+		cork(k, true);
+		if (!room(t, entries(k), &expected))
+			break; /* fa_promise_lost() does them */
+		expected += prepare(t, p, k);
+	}
+	return expected;
+}
+
+static void run(struct fa_thread *t, struct fa_promises *p, unsigned expected)
+{
+	unsigned patience = PATIENCE;
+
+	if (t->ring.prepared)
+		fa_ring_run(t, expected, FA_WAIT_NS);
+	while (reading(p) && t->ring.memory && !t->ring.broken && patience)
+		patience -= fa_ring_wait(t, FA_WAIT_NS) ? 0 : 1;
+	if (reading(p) || oldest(p, FA_TASK_QUEUED, -1)) {
+		fa_fallback(t, FA_F_timeout);
+		t->ring.broken = true;
+		fa_promise_lost(t);
+		return;
+	}
+	finish(t, p);
+	if (t->ring.prepared)
+		fa_ring_submit(t);
+	fa_ring_reap(t);
+}
+
+/* Those that were queued, as the queue is handed over. */
+static unsigned begin(struct fa_thread *t, struct fa_promises *p, uint8_t *which)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < FA_TASKS; i++)
+		if (p->task[i].state == FA_TASK_QUEUED)
+			which[n++] = (uint8_t)i;
+	t->h.n[FA_N_commits]++;
+	p->last = -1;
+	return n;
+}
+
+/* Their files' positions, and their connections' corks. */
+static void end(struct fa_thread *t, struct fa_promises *p, const uint8_t *which,
+		unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		positions(&p->task[which[i]]);
+		cork(&p->task[which[i]], false);
+	}
+	look_around(t, p);
+}
+
+FA_HIDDEN void fa_commit(struct fa_thread *t)
+{
+	struct fa_promises *p = t->promises;
+	uint8_t which[FA_TASKS];
+	unsigned n;
+
+	if (!(t->h.promise & FA_P_QUEUED))
+		return;
+	n = begin(t, p, which);
+	run(t, p, submit_all(t, p));
+	end(t, p, which, n);
+}
+
+FA_HIDDEN int64_t fa_commit_receive(struct fa_thread *t, int fd, void *buf, size_t size,
+				    int flags)
+{
+	struct fa_promises *p = t->promises;
+	uint8_t which[FA_TASKS];
+	struct io_uring_sqe *sqe = NULL;
+	unsigned n, expected;
+
+	n = begin(t, p, which);
+	expected = submit_all(t, p);
+	t->ring.result = FA_NOT_RECEIVED;
+	if (room(t, 1, &expected))
+		sqe = fa_ring_entry(t);
+	if (sqe) {
+		io_uring_prep_recv(sqe, fd, buf, size, flags | MSG_DONTWAIT);
+		sqe->user_data = FA_TAG_RESULT;
+		expected++;
+	}
+	run(t, p, expected);
+	end(t, p, which, n);
+	return t->ring.result;
+}
+
+/* ---- waiting for what a peer makes no room for ---- */
+
+FA_HIDDEN void fa_settle(struct fa_thread *t, int fd)
+{
+	fa_commit(t);
+	while (t->h.promise & FA_P_FLIGHT && t->ring.memory && fa_unsent(t, fd))
+		fa_ring_wait(t, FA_WAIT_NS);
+}
+
+/* A completion for when `fd` can be read, or has an error. */
+static void watch_for(struct fa_thread *t, int fd)
+{
+	struct io_uring_sqe *sqe = fa_ring_entry(t);
+
+	t->promises->readable = !sqe;
+	if (!sqe)
+		return;
+	io_uring_prep_poll_add(sqe, fd, POLLIN | POLLRDHUP);
+	sqe->user_data = tag(READABLE, 0, 0);
+	fa_ring_submit(t);
+}
+
+static bool over(const struct fa_thread *t, int fd, int sent)
+{
+	if (!(t->h.promise & FA_P_FLIGHT) || !t->ring.memory)
+		return true;
+	return (fd >= 0 && t->promises->readable) || (sent >= 0 && !fa_unsent(t, sent));
+}
+
+FA_HIDDEN int fa_drive(struct fa_thread *t, int fd, int sent)
+{
+	uint64_t count;
+	long r = 0;
+	int wake;
+
+	if (!fa_readiness_able(t)) {
+		fa_settle(t, sent);
+		return 0;
+	}
+	if (fd >= 0)
+		watch_for(t, fd);
+	/*
+	 * A read of the eventfd that blocks is what a handler restarts or interrupts, as it
+	 * would the program's own call.
+	 */
+	wake = fa_own_fd(FA_OWN_WAKE);
+	fa_sys_fcntl(wake, F_SETFL, O_RDWR);
+	for (;;) {
+		fa_ring_reap(t);
+		if (over(t, fd, sent) || r < 0)
+			break;
+		if (fa_ring_work(t))
+			continue;
+		fa_ready(t);
+		r = fa_sys_read(wake, &count, sizeof(count));
+		if (!fa_busy(t))
+			return r < 0 ? (int)r : -EINTR;
+	}
+	fa_sys_fcntl(wake, F_SETFL, O_RDWR | O_NONBLOCK);
+	if (fd >= 0 && !t->promises->readable && t->ring.memory)
+		fa_ring_cancel(t, tag(READABLE, 0, 0));
+	return r < 0 && !over(t, fd, sent) ? (int)r : 0;
+}

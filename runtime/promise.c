@@ -1,0 +1,783 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Which calls may be answered before they run, and what the program is told: the
+ * queue of tasks that commit.c hands to the kernel.
+ */
+#include "promise.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "pattern.h"
+#include "process.h"
+#include "record.h"
+#include "site.h"
+#include "sys.h"
+
+#define PAGE 4096UL
+#define SO_MEMINFO_ 55
+#define MEMINFO_SNDBUF 3
+#define MEMINFO_QUEUED 5
+#define MEMINFO_WORDS 9
+
+FA_HIDDEN uint32_t fa_forks;
+
+static int option(int fd, int level, int name, void *value, uint32_t size)
+{
+	return (int)FA_SYS(SYS_getsockopt, fd, level, name, value, &size, 0);
+}
+
+/* ---- memory of the program ---- */
+
+/*
+ * May these bytes be read (and written)? The kernel is asked once a page: after that
+ * they are taken to stay where they are.
+ */
+static bool there(struct fa_promises *p, const void *at, size_t n, bool write)
+{
+	uintptr_t first = (uintptr_t)at / PAGE, last = ((uintptr_t)at + n - 1) / PAGE;
+	char byte;
+
+	if (!at || !n || last < first)
+		return false;
+	for (uintptr_t page = first; page <= last; page++) {
+		uint64_t *known = &p->pages[page % 64], key = page << 2 | 1;
+		const char *in = page == first ? at : (const char *)(page * PAGE);
+
+		if ((*known & ~2ULL) == key && (*known & 2 || !write))
+			continue;
+		if (fa_sys_copy(fa_pid, &byte, in, 1, false) != 1 ||
+		    (write && fa_sys_copy(fa_pid, &byte, in, 1, true) != 1))
+			return false;
+		*known = key | (write ? 2U : 0);
+	}
+	return true;
+}
+
+/* ---- connections ---- */
+
+/* Is standard output nothing that stdio has ever written to, or does not buffer? */
+static bool stdio_uses(int fd)
+{
+	return fd == 2 || (fd == 1 && (stdout->_IO_buf_base || stdout->_flags & 0x202));
+}
+
+static void ask(struct fa_watch *w, int fd)
+{
+	unsigned char state = 0;
+	int flags = fa_sys_fcntl(fd, F_GETFL, 0);
+
+	w->tcp |= FA_TCP_KNOWN;
+	if (flags < 0 || option(fd, IPPROTO_TCP, TCP_INFO, &state, 1) < 0 ||
+	    (state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT))
+		return;
+	w->tcp |= FA_TCP_GOOD;
+	if (flags & O_NONBLOCK)
+		w->tcp |= FA_TCP_NONBLOCK;
+}
+
+static struct fa_watch *connection(int fd)
+{
+	const struct fa_fd *f = fa_fd_slot(fd);
+	struct fa_watch *w = fa_watch_of(fd);
+
+	if (!w || !f || f->flags || stdio_uses(fd))
+		return NULL;
+	if (!(w->tcp & FA_TCP_KNOWN))
+		ask(w, fd);
+	return w->tcp & FA_TCP_GOOD ? w : NULL;
+}
+
+FA_HIDDEN void fa_promise_accepted(int fd, int listener, int flags)
+{
+	struct fa_watch *w = fa_watch_of(fd), *from = fa_watch_of(listener);
+	struct fa_thread *t = fa_thread_of(fa_self);
+	int protocol = 0;
+
+	if (fa_options.mode != FA_MODE_FUSE || !w || !from || !t || !fa_busy(t))
+		return;
+	if (!(from->tcp & FA_TCP_KNOWN)) {
+		from->tcp = FA_TCP_KNOWN;
+		if (option(listener, SOL_SOCKET, SO_PROTOCOL, &protocol, sizeof(int)) ==
+			    0 &&
+		    protocol == IPPROTO_TCP)
+			from->tcp |= FA_TCP_LISTENS;
+	}
+	w->tcp = FA_TCP_OURS;
+	if (from->tcp & FA_TCP_LISTENS)
+		w->tcp |= FA_TCP_KNOWN | FA_TCP_GOOD |
+			  (flags & SOCK_NONBLOCK ? FA_TCP_NONBLOCK : 0);
+	w->room = 0;
+	fa_ready(t);
+}
+
+FA_HIDDEN void fa_socket_flags(int fd, long flags)
+{
+	struct fa_watch *w = fa_watch_of(fd);
+
+	if (w && w->tcp & FA_TCP_KNOWN)
+		w->tcp = (uint8_t)((w->tcp & ~FA_TCP_NONBLOCK) |
+				   (flags & O_NONBLOCK ? FA_TCP_NONBLOCK : 0));
+}
+
+FA_HIDDEN void fa_forget_socket(int fd)
+{
+	struct fa_watch *w = fa_watch_of(fd);
+
+	if (w && !fa_off)
+		w->tcp &= FA_TCP_OURS;
+}
+
+/* Will so much surely fit into its send buffer? Then it is taken to be in there. */
+static bool fits(struct fa_watch *w, int fd, uint32_t n)
+{
+	uint32_t info[MEMINFO_WORDS] = { 0 };
+
+	if (w->room < n && option(fd, SOL_SOCKET, SO_MEMINFO_, info, sizeof(info)) == 0 &&
+	    info[MEMINFO_SNDBUF] > info[MEMINFO_QUEUED]) {
+		uint32_t queued = fa_unsent(fa_thread_of(fa_self), fd);
+
+		/* A quarter is for what the kernel keeps beside the bytes. */
+		w->room = (info[MEMINFO_SNDBUF] - info[MEMINFO_QUEUED]) / 4 * 3;
+		w->room -= queued < w->room ? queued : w->room;
+	}
+	if (w->room < n)
+		return false;
+	w->room -= n;
+	return true;
+}
+
+/* ---- the queue ---- */
+
+static struct fa_promises *promises(struct fa_thread *t)
+{
+	struct fa_promises *p = t->promises;
+
+	if (p || fa_threaded() || fa_process->threads_coming)
+		return p && !p->refused ? p : NULL;
+	p = fa_map_wiped(sizeof(*p));
+	if (!p)
+		return NULL;
+	p->last = p->armed = -1;
+	p->staging = fa_sys_mmap(NULL, FA_UNSENT_PROCESS, PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_NORESERVE);
+	p->refused = !p->staging;
+	if (p->staging)
+		fa_sys_madvise(p->staging, FA_UNSENT_PROCESS, MADV_DONTFORK);
+	t->promises = p;
+	return p->refused ? NULL : p;
+}
+
+/* May anything be promised now? */
+static struct fa_promises *able(struct fa_thread *t)
+{
+	struct fa_promises *p;
+
+	if (fa_process->threads_coming || fa_process->in_line || fa_threaded())
+		return NULL;
+	p = promises(t);
+	return p && fa_ring_need(t) == 0 ? p : NULL;
+}
+
+/* The same connection may have another number, unless it was accepted here. */
+static void order_numbers(struct fa_thread *t, struct fa_promises *p, int fd)
+{
+	bool ours = fa_watches[fd].tcp & FA_TCP_OURS;
+
+	for (unsigned i = 0; i < FA_TASKS; i++) {
+		const struct fa_task *k = &p->task[i];
+
+		if (k->state && !k->orphan && k->fd != fd &&
+		    !(ours && fa_watches[k->fd].tcp & FA_TCP_OURS)) {
+			fa_settle(t, -1);
+			return;
+		}
+	}
+}
+
+static struct fa_task *free_task(struct fa_promises *p)
+{
+	for (unsigned i = 0; i < FA_TASKS; i++)
+		if (!p->task[i].state)
+			return &p->task[i];
+	return NULL;
+}
+
+static bool queued_for(const struct fa_promises *p, int fd)
+{
+	for (unsigned i = 0; i < FA_TASKS; i++)
+		if (p->task[i].state == FA_TASK_QUEUED && p->task[i].fd == fd)
+			return true;
+	return false;
+}
+
+/* The task that takes the next bytes of a connection, with a part free. NULL: none. */
+static struct fa_task *task_of(struct fa_thread *t, struct fa_promises *p, int fd)
+{
+	struct fa_task *k = p->last >= 0 ? &p->task[p->last] : NULL;
+
+	if (k && k->fd == fd && k->parts < FA_PARTS)
+		return k;
+	/* Two sends of one connection in one submission might overtake each other. */
+	if (queued_for(p, fd))
+		fa_commit(t);
+	order_numbers(t, p, fd);
+	k = free_task(p);
+	if (!k) {
+		fa_commit(t);
+		k = free_task(p);
+		if (!k)
+			return NULL;
+	}
+	memset(k, 0, sizeof(*k));
+	k->state = FA_TASK_QUEUED;
+	k->fd = fd;
+	k->fits = true;
+	k->at = p->end;
+	k->order = ++p->order;
+	p->last = (int)(k - p->task);
+	t->h.promise |= FA_P_QUEUED;
+	return k;
+}
+
+/* Room for so many bytes more of a connection, which then come next in its task. */
+static struct fa_task *room_for(struct fa_thread *t, struct fa_promises *p,
+				struct fa_watch *w, int fd, uint64_t n, bool waits)
+{
+	struct fa_task *k;
+	bool fitting;
+
+	if (n > FA_UNSENT_SOCKET || fa_unsent(t, fd) + n > FA_UNSENT_SOCKET)
+		return NULL;
+	if (p->end + n > FA_UNSENT_PROCESS)
+		fa_commit(t);
+	if (p->end + n > FA_UNSENT_PROCESS)
+		return NULL;
+	fitting = fits(w, fd, (uint32_t)n);
+	if (!fitting && !waits)
+		return NULL;
+	k = task_of(t, p, fd);
+	if (k) {
+		k->fits = k->fits && fitting;
+		k->len += (uint32_t)n;
+		p->end += (uint32_t)n;
+		p->dirty = p->dirty > p->end ? p->dirty : p->end;
+	}
+	return k;
+}
+
+/* ---- touches ---- */
+
+FA_HIDDEN void fa_touch_slow(void)
+{
+	struct fa_thread *t = fa_thread_of(fa_self);
+
+	t->h.touched++;
+	if (!(t->h.promise & FA_P_QUEUED) || !fa_busy(t))
+		return;
+	fa_commit(t);
+	fa_ready(t);
+}
+
+FA_HIDDEN void fa_settle_slow(void)
+{
+	struct fa_thread *t = fa_thread_of(fa_self);
+
+	t->h.touched++;
+	if (!fa_busy(t))
+		return;
+	fa_settle(t, -1);
+	fa_ready(t);
+}
+
+/* What the connection has to report from a promised send. 0: nothing. */
+static int report(struct fa_watch *w)
+{
+	int e = w ? w->error : 0;
+
+	if (w)
+		w->error = 0;
+	return e;
+}
+
+/* Before a plain send to a descriptor. 0, or the negative errno that it shall fail with. */
+static int send_next(struct fa_thread *t, int fd)
+{
+	struct fa_watch *w = fa_watch_of(fd);
+	int e = 0;
+
+	t->h.touched++;
+	fa_commit(t);
+	if (!(t->h.promise & FA_P_FLIGHT))
+		return -report(w);
+	if (!w || !(w->tcp & FA_TCP_GOOD))
+		return 0;
+	order_numbers(t, t->promises, fd);
+	if (fa_unsent(t, fd) && w->tcp & FA_TCP_NONBLOCK)
+		fa_settle(t, fd);
+	else if (fa_unsent(t, fd))
+		e = fa_drive(t, -1, fd);
+	return e ? e : -report(w);
+}
+
+/* ---- what joins ---- */
+
+static uint64_t sum(const struct iovec *iov, int count)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < count; i++)
+		n += iov[i].iov_len > FA_HEADER_MAX ? FA_HEADER_MAX + 1 : iov[i].iov_len;
+	return n;
+}
+
+static bool all_there(struct fa_promises *p, const struct iovec *iov, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (iov[i].iov_len && !there(p, iov[i].iov_base, iov[i].iov_len, false))
+			return false;
+	return true;
+}
+
+#define IOVECS 64 /* in a header */
+
+/* The header of what follows, or what follows the last of it. */
+static int64_t join_bytes(struct fa_thread *t, int fd, const struct iovec *iov, int count,
+			  int flags)
+{
+	const int known = MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE;
+	struct fa_promises *p = t->promises;
+	struct fa_watch *w;
+	struct fa_task *k;
+	uint64_t n;
+	char *to;
+
+	if (!p || flags & ~known || count <= 0 || count > IOVECS ||
+	    !(p->armed >= 0 || (p->last >= 0 && p->task[p->last].fd == fd)))
+		return -1;
+	w = connection(fd);
+	if (!w || w->error || !able(t) ||
+	    !there(p, iov, (size_t)count * sizeof(*iov), false))
+		return -1;
+	n = sum(iov, count);
+	if (!n || n > FA_HEADER_MAX || !all_there(p, iov, count))
+		return -1;
+	k = room_for(t, p, w, fd, n, !(w->tcp & FA_TCP_NONBLOCK || flags & MSG_DONTWAIT));
+	if (!k)
+		return -1;
+	to = p->staging + k->at + k->len - n;
+	for (int i = 0; i < count; i++) {
+		memcpy(to, iov[i].iov_base, iov[i].iov_len);
+		to += iov[i].iov_len;
+	}
+	t->h.n[FA_N_promised]++;
+	return (int64_t)n;
+}
+
+FA_HIDDEN bool fa_promise_message(int fd, const void *message, int flags, int64_t *result)
+{
+	struct fa_thread *t = fa_thread_of(fa_self);
+	struct fa_promises *p = t->promises;
+	const struct msghdr *m = message;
+
+	*result = -1;
+	if (!fa_busy(t))
+		return false;
+	if (p && there(p, m, sizeof(*m), false) && !m->msg_name && !m->msg_control &&
+	    m->msg_iovlen <= IOVECS)
+		*result = join_bytes(t, fd, m->msg_iov, (int)m->msg_iovlen, flags);
+	if (*result < 0)
+		*result = send_next(t, fd);
+	fa_ready(t);
+	return *result != 0;
+}
+
+FA_HIDDEN bool fa_promise_bytes(int fd, const struct iovec *iov, int count, int flags,
+				int64_t *result)
+{
+	struct fa_thread *t = fa_thread_of(fa_self);
+
+	if (!fa_busy(t))
+		return false;
+	*result = join_bytes(t, fd, iov, count, flags);
+	if (*result < 0)
+		*result = send_next(t, fd);
+	fa_ready(t);
+	return *result != 0;
+}
+
+/* Its size and kind, as the program may have just learned. */
+static bool regular(struct fa_thread *t, struct fa_fd *f, int fd)
+{
+	struct statx stx;
+
+	if (f->flags & FA_FD_REGULAR && f->size_at == t->h.touched)
+		return true;
+	if (fa_sys_statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_SIZE, &stx) < 0 ||
+	    !S_ISREG(stx.stx_mode))
+		return false;
+	f->flags |= FA_FD_REGULAR;
+	f->size = stx.stx_size;
+	f->size_at = t->h.touched;
+	return true;
+}
+
+static bool position(struct fa_promises *p, struct fa_fd *f, int fd, const off_t *offset,
+		     uint64_t *at)
+{
+	int64_t value;
+
+	if (offset) {
+		if (!there(p, offset, sizeof(*offset), true))
+			return false;
+		value = *offset;
+	} else if (f->flags & FA_FD_POSITION) {
+		value = (int64_t)f->position;
+	} else {
+		value = fa_sys_lseek(fd, 0, SEEK_CUR);
+	}
+	*at = (uint64_t)value;
+	return value >= 0;
+}
+
+/* A range of the file behind what the task has already. */
+static void add_part(struct fa_task *k, int fd, uint64_t at, uint32_t n)
+{
+	struct fa_part *last = k->parts ? &k->part[k->parts - 1] : NULL;
+	uint32_t behind = k->at + k->len - n;
+
+	if (last && last->fd == fd && !last->closes && last->at + last->len == behind &&
+	    last->offset + last->len == at) {
+		last->len += n;
+		return;
+	}
+	k->part[k->parts++] =
+		(struct fa_part){ .fd = fd, .at = behind, .len = n, .offset = at };
+}
+
+static int64_t join_file(struct fa_thread *t, struct fa_fd *f, int to, int from,
+			 off_t *offset, size_t n)
+{
+	struct fa_promises *p = able(t);
+	struct fa_watch *w;
+	struct fa_task *k;
+	uint64_t at, left;
+
+	if (!p || !n || f->born != fa_forks)
+		return -1;
+	w = connection(to);
+	/* What waits for its file is put off where the socket does not block. */
+	if (!w || w->error || (f->flags & FA_FD_COLD && w->tcp & FA_TCP_NONBLOCK) ||
+	    !regular(t, f, from) || !position(p, f, from, offset, &at))
+		return -1;
+	left = at < f->size ? f->size - at : 0;
+	left = left < n ? left : n;
+	if (!left)
+		return f->flags & FA_FD_PROMISED ? 0 : -1; /* nothing of it is left */
+	k = room_for(t, p, w, to, left, !(w->tcp & FA_TCP_NONBLOCK));
+	if (!k)
+		return -1;
+	add_part(k, from, at, (uint32_t)left);
+	f->flags |= FA_FD_PROMISED;
+	if (offset) {
+		*offset = (off_t)(at + left);
+	} else {
+		f->position = at + left;
+		f->flags |= FA_FD_POSITION | FA_FD_OWED;
+	}
+	return (int64_t)left;
+}
+
+FA_HIDDEN bool fa_promise_file(int to, int from, off_t *offset, size_t n, const void *site,
+			       int64_t *result)
+{
+	struct fa_call c = { .start = fa_cycles(), .site = (uintptr_t)site, .fd = from };
+	struct fa_thread *t = fa_thread_of(fa_self);
+	struct fa_fd *f = fa_fd_slot(from);
+
+	*result = -1;
+	if (!fa_busy(t))
+		return false;
+	c.t = &t->h;
+	c.f = f;
+	if (f && (f->flags & (FA_FD_READER | FA_FD_CLOSING)) == FA_FD_READER)
+		*result = join_file(t, f, to, from, offset, n);
+	if (*result < 0) {
+		*result = send_next(t, to);
+		fa_ready(t);
+		return *result != 0;
+	}
+	t->h.n[FA_N_calls]++;
+	t->h.n[FA_N_promised]++;
+	t->h.looked++;
+	f->steps++;
+	fa_step(f, FA_SENDFILE);
+	f->at[FA_SENDFILE] = c.site;
+	f->bytes += (uint64_t)*result;
+	if (fa_unlikely(fa_recording))
+		fa_record_use(&c, FA_SENDFILE, *result, FA_REC_SETTLED);
+	fa_ready(t);
+	return true;
+}
+
+FA_HIDDEN bool fa_promise_close(struct fa_thread *t, struct fa_fd *f, int fd, bool slow)
+{
+	struct fa_promises *p = t->promises;
+	struct fa_part *part = NULL;
+
+	if (p && p->armed == fd) {
+		p->armed = -1;
+		t->h.promise &= ~FA_P_ARMED;
+	}
+	if (!(f->flags & FA_FD_PROMISED) || !p)
+		return false;
+	if (slow) {
+		fa_commit(t);
+		return false;
+	}
+	for (unsigned i = 0; i < FA_TASKS; i++) {
+		const struct fa_task *k = &p->task[i];
+
+		for (unsigned j = 0; k->state == FA_TASK_QUEUED && j < k->parts; j++)
+			if (k->part[j].fd == fd && (int)i != p->last) {
+				fa_commit(t);
+				return false;
+			}
+	}
+	if (p->last >= 0 && p->task[p->last].parts)
+		part = &p->task[p->last].part[p->task[p->last].parts - 1];
+	if (!part || part->fd != fd) {
+		fa_commit(t);
+		return false;
+	}
+	part->closes = true;
+	f->flags = FA_FD_CLOSING;
+	t->h.n[FA_N_promised]++;
+	return true;
+}
+
+FA_HIDDEN bool fa_promise_cork(int fd, const void *value, socklen_t len)
+{
+	struct fa_thread *t = fa_thread_of(fa_self);
+	struct fa_promises *p = t->promises;
+	struct fa_watch *w;
+	bool joined = false;
+	int on;
+
+	if (!p || len < sizeof(int) || !fa_busy(t))
+		return false;
+	w = connection(fd);
+	if (w && w->tcp & FA_TCP_CORK_KNOWN && able(t) &&
+	    there(p, value, sizeof(int), false) && task_of(t, p, fd)) {
+		memcpy(&on, value, sizeof(on));
+		w->tcp = (uint8_t)(on ? w->tcp | FA_TCP_CORK_WANTED
+				      : w->tcp & ~FA_TCP_CORK_WANTED);
+		t->h.n[FA_N_promised]++;
+		joined = true;
+	} else {
+		t->h.touched++;
+		fa_commit(t);
+	}
+	fa_ready(t);
+	return joined;
+}
+
+FA_HIDDEN void fa_corked(int fd, const void *value)
+{
+	struct fa_watch *w = fa_watch_of(fd);
+	int on;
+
+	if (!w || !(w->tcp & FA_TCP_GOOD))
+		return;
+	memcpy(&on, value, sizeof(on));
+	w->tcp = (uint8_t)((w->tcp & ~(FA_TCP_CORKED | FA_TCP_CORK_WANTED)) |
+			   FA_TCP_CORK_KNOWN |
+			   (on ? FA_TCP_CORKED | FA_TCP_CORK_WANTED : 0));
+}
+
+/* ---- other calls on connections ---- */
+
+/*
+ * Before a call that blocks until `fd` has something to read. Where a time limit of
+ * its own goes with it, nothing else may be waited for meanwhile.
+ */
+static int wait_for(struct fa_thread *t, int fd)
+{
+	struct timeval limit = { 0, 0 };
+
+	if (option(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0 &&
+	    (limit.tv_sec || limit.tv_usec)) {
+		fa_settle(t, -1);
+		return 0;
+	}
+	return fa_drive(t, fd, -1);
+}
+
+FA_HIDDEN bool fa_promise_receive(int fd, void *buf, size_t n, int flags, int64_t *result)
+{
+	struct fa_thread *t = fa_thread_of(fa_self);
+	const struct fa_fd *f = fa_fd_slot(fd);
+	struct fa_watch *w = fa_watch_of(fd);
+	bool nonblock;
+
+	*result = 0;
+	t->h.touched++;
+	if (!w || !f || !fa_busy(t))
+		return false;
+	nonblock = (w->tcp & (FA_TCP_GOOD | FA_TCP_NONBLOCK)) ==
+			   (FA_TCP_GOOD | FA_TCP_NONBLOCK) ||
+		   flags & MSG_DONTWAIT;
+	if (w->error == ECONNRESET && !queued_for(t->promises, fd)) {
+		*result = -report(w);
+	} else if (t->h.promise & FA_P_QUEUED) {
+		if (buf && nonblock && w->tcp & FA_TCP_GOOD && n <= INT_MAX &&
+		    t->ring.memory && !queued_for(t->promises, fd)) {
+			*result = fa_commit_receive(t, fd, buf, n, flags);
+			fa_ready(t);
+			if (*result == FA_NOT_RECEIVED)
+				return false;
+			t->h.n[FA_N_calls]++;
+			return true;
+		}
+		fa_commit(t);
+	}
+	if (!*result && t->h.promise & FA_P_FLIGHT && !nonblock && !f->flags &&
+	    !fa_nonblocking(fd))
+		*result = wait_for(t, fd);
+	fa_ready(t);
+	return *result != 0;
+}
+
+FA_HIDDEN int fa_promise_accept(int fd)
+{
+	struct fa_thread *t = fa_thread_of(fa_self);
+	int e = 0;
+
+	t->h.touched++;
+	if (!fa_busy(t))
+		return 0;
+	fa_commit(t);
+	if (t->h.promise & FA_P_FLIGHT && !fa_nonblocking(fd))
+		e = wait_for(t, fd);
+	fa_ready(t);
+	return e;
+}
+
+FA_HIDDEN void fa_promise_closing(int fd)
+{
+	struct fa_thread *t = fa_thread_of(fa_self);
+	struct linger {
+		int on, seconds;
+	} linger = { 0, 0 };
+	struct fa_promises *p;
+
+	t->h.touched++;
+	if (!fa_busy(t))
+		return;
+	fa_commit(t);
+	p = t->promises;
+	if (p && t->h.promise & FA_P_FLIGHT && fa_unsent(t, fd)) {
+		unsigned tasks = 0;
+
+		for (unsigned i = 0; i < FA_TASKS; i++)
+			tasks += p->task[i].state && p->task[i].fd == fd &&
+				 !p->task[i].orphan;
+		/* The number is needed for what has not been submitted yet. */
+		if (tasks > 1 ||
+		    (option(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) == 0 &&
+		     linger.on && linger.seconds))
+			fa_settle(t, fd);
+		for (unsigned i = 0; i < FA_TASKS; i++)
+			if (p->task[i].state && p->task[i].fd == fd)
+				p->task[i].orphan = true;
+	}
+	fa_ready(t);
+}
+
+FA_HIDDEN int fa_take_error(int fd)
+{
+	struct fa_watch *w = fa_watch_of(fd);
+
+	return report(w);
+}
+
+/* ---- files that may be sent ---- */
+
+FA_HIDDEN void fa_promise_opened(struct fa_thread *t, struct fa_fd *f, int fd, int flags)
+{
+	struct fa_promises *p;
+
+	f->born = fa_forks;
+	if (!fa_chain_flags_ok(flags))
+		return;
+	f->flags |= FA_FD_READER | FA_FD_POSITION;
+	f->position = 0;
+	p = promises(t);
+	if (!p)
+		return;
+	p->armed = fd;
+	t->h.promise |= FA_P_ARMED;
+}
+
+FA_HIDDEN void fa_promise_size(struct fa_call *c, const struct stat *st)
+{
+	c->f->size_at = c->t->touched;
+	c->f->size = (uint64_t)st->st_size;
+	if (S_ISREG(st->st_mode))
+		c->f->flags |= FA_FD_REGULAR;
+}
+
+/* False: for the program it is closed. */
+FA_HIDDEN bool fa_promise_used(struct fa_thread *t, struct fa_fd *f, enum fa_op op)
+{
+	uint32_t closing = f->flags & FA_FD_CLOSING;
+
+	if (f->flags & (FA_FD_PROMISED | FA_FD_CLOSING) && (closing || op != FA_FSTAT) &&
+	    fa_busy(t)) {
+		fa_commit(t);
+		fa_ready(t);
+	}
+	if (op == FA_READ || op == FA_SENDFILE)
+		f->flags &= ~FA_FD_POSITION;
+	return !closing;
+}
+
+FA_HIDDEN void fa_stdio_takes(int fd)
+{
+	struct fa_watch *w = fa_watch_of(fd);
+
+	fa_settle_all();
+	if (w && !fa_off)
+		w->tcp = FA_TCP_KNOWN;
+}
+
+FA_HIDDEN void fa_duplicating(int fd)
+{
+	struct fa_watch *w = fa_watch_of(fd);
+	struct fa_fd *f = fa_fds ? fa_fd_slot(fd) : NULL;
+
+	fa_touch();
+	if (w)
+		w->tcp &= (uint8_t)~FA_TCP_OURS;
+	if (f)
+		f->flags &= ~FA_FD_READER;
+}
+
+FA_HIDDEN void fa_promise_fork(void)
+{
+	fa_settle_all();
+	if (!fa_on_loan())
+		fa_forks++;
+}
+
+FA_HIDDEN void fa_thread_coming(void)
+{
+	fa_settle_all();
+	if (fa_process && !fa_on_loan())
+		fa_process->threads_coming = true;
+}
