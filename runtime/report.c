@@ -123,7 +123,7 @@ static void regimes(struct fa_text *t)
 		const struct fa_regime *r = &fa_hints->regime[i / FA_TIMED_OPS];
 		unsigned op = i % FA_TIMED_OPS;
 
-		if (!r->dev || !r->op[op].wait_ns || t->len > t->size - 512)
+		if (!r->dev || !r->op[op].wait_ns || t->len > t->size - 640)
 			continue;
 		fa_text_str(t, first ? "{" : ",{");
 		first = false;

@@ -263,6 +263,9 @@ static void test_woken_by_a_completion(void **state)
 	assert_true(fa_readiness_able(t));
 	fa_readiness_hold(t, conn, FA_HELD_IN);
 	assert_int_equal(fa_ring_need(t), 0);
+	fake_ring.result[IORING_OP_NOP] = FAKE_PENDING;
+	fa_ring_entry(t)->user_data = FA_TAG_OTHER;
+	fa_ring_submit(t);
 	/* Work that is there is not waited for: its eventfd may have been read. */
 	fake_ring_complete(FA_TAG_OTHER, 0);
 	assert_true(fa_busy(t));
