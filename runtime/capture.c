@@ -85,7 +85,7 @@ FA_HIDDEN int fa_open_touch(struct fa_call *c)
 		sequence_begins(f, c, fa_cycles());
 		f->dev = file.dev;
 		f->ino = file.ino;
-		if (fa_options.mode == FA_MODE_FUSE && !t->found.lists)
+		if (!t->found.lists)
 			fa_promise_opened(t, f, fd, c->flags);
 		if (!t->found.lists) {
 			f->flags |= FA_FD_COLD | FA_FD_WINDOW;
@@ -159,8 +159,7 @@ FA_HIDDEN void fa_opened(struct fa_call *c, int fd)
 	sequence_begins(f, c, end);
 	f->file = file;
 	f->cycles[FA_OPEN] = end - c->start;
-	if (fa_options.mode == FA_MODE_FUSE)
-		fa_promise_opened(t, f, fd, c->flags);
+	fa_promise_opened(t, f, fd, c->flags);
 	if (t->found.warm) {
 		/* Cached a moment ago: does an open of this file system wait all the same?
 		 */
@@ -295,6 +294,17 @@ FA_HIDDEN bool fa_stat_touch(struct fa_call *c, struct stat *st, bool follow)
 
 /* ---- calls on a descriptor ---- */
 
+/* The call waits for what is still to come of a window. */
+static void window_used(struct fa_call *c)
+{
+	if (!(c->f->flags & FA_FD_WINDOW))
+		return;
+	c->f->flags &= ~FA_FD_WINDOW;
+	c->t->n[FA_N_settled]++;
+	if (fa_unlikely(fa_recording) && c->f->cycles[FA_OPEN])
+		fa_record_window(fa_thread_of(c->t), c->f, true);
+}
+
 /* Before the call: its place in the sequence, and the clock. */
 FA_HIDDEN void fa_fd_touch(struct fa_call *c, enum fa_op op)
 {
@@ -312,13 +322,27 @@ FA_HIDDEN void fa_fd_touch(struct fa_call *c, enum fa_op op)
 	c->t->looked++;
 	fa_step(c->f, op);
 	c->f->at[op] = c->site;
-	if ((op == FA_READ || op == FA_SENDFILE) && c->f->flags & FA_FD_WINDOW) {
-		c->f->flags &= ~FA_FD_WINDOW;
-		c->t->n[FA_N_settled]++; /* the call waits for what is still to come */
-		if (fa_unlikely(fa_recording) && c->f->cycles[FA_OPEN])
-			fa_record_window(fa_thread_of(c->t), c->f, true);
-	}
+	if (op == FA_READ || op == FA_SENDFILE)
+		window_used(c);
 	c->start = fa_cycles();
+}
+
+/* A sendfile that a promise has answered has its place in the sequence all the same. */
+FA_HIDDEN void fa_sent_settled(struct fa_call *c, int64_t result)
+{
+	struct fa_fd *f = c->f;
+	bool first = !f->bytes;
+
+	c->t->looked++;
+	f->steps++;
+	fa_step(f, FA_SENDFILE);
+	f->at[FA_SENDFILE] = c->site;
+	f->bytes += (uint64_t)result;
+	window_used(c);
+	if (f->flags & FA_FD_COLD)
+		fa_hint_read(fa_hint_of(f->site), f->bytes, first);
+	if (fa_unlikely(fa_recording))
+		fa_record_use(c, FA_SENDFILE, result, FA_REC_SETTLED);
 }
 
 /*
@@ -381,6 +405,8 @@ FA_HIDDEN void fa_send_end(struct fa_call *c, int to, size_t n, size_t some, int
 		}
 		fa_regime_note(c->f->dev, FA_READ, ns);
 	}
+	if (sent > 0)
+		c->f->flags |= FA_FD_SENT;
 	if (sent < (int64_t)n)
 		c->f->flags |= FA_FD_WAITED;
 	/* A full socket tells by itself when there is room; this one has room now. */
@@ -491,6 +517,8 @@ FA_HIDDEN int fa_close_touch(struct fa_call *c)
 	if (flags & FA_FD_WINDOW)
 		t->h.n[FA_N_dropped]++;
 	fa_pattern_count(t, f);
+	if (flags & FA_FD_SENT)
+		fa_trial_sent(t, f->site, t->h.skip ? FA_SKIP + 1 : 1);
 	c->dev = f->dev;
 	c->cold = flags & FA_FD_COLD;
 	c->start = fa_cycles();

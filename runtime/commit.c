@@ -11,6 +11,7 @@
 
 #include <liburing.h>
 
+#include "hints.h"
 #include "own.h"
 #include "process.h"
 #include "promise.h"
@@ -410,6 +411,7 @@ static unsigned submit_all(struct fa_thread *t, struct fa_promises *p)
 static void run(struct fa_thread *t, struct fa_promises *p, unsigned expected)
 {
 	unsigned patience = PATIENCE;
+	uint64_t began = fa_cycles(), ns;
 
 	if (t->ring.prepared)
 		fa_ring_run(t, expected, FA_WAIT_NS);
@@ -421,6 +423,10 @@ static void run(struct fa_thread *t, struct fa_promises *p, unsigned expected)
 		fa_promise_lost(t);
 		return;
 	}
+	ns = fa_ns(fa_cycles() - began);
+	if (ns >= FA_COLD_NS)
+		t->trials.blocked +=
+			ns; /* in some of it the processor was ours: rare enough */
 	finish(t, p);
 	if (t->ring.prepared)
 		fa_ring_submit(t);

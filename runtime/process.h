@@ -16,6 +16,7 @@
 #include "ring.h"
 #include "runtime.h"
 #include "stream.h"
+#include "trial.h"
 
 enum fa_fallback {
 #define FALLBACK(id, help) FA_F_##id,
@@ -45,6 +46,7 @@ struct fa_thread {
 	void *scratch;		      /* where reads go whose bytes nobody wants */
 	struct fa_chains *ahead;      /* NULL until the first */
 	struct fa_promises *promises; /* NULL until the first, see promise.h */
+	struct fa_trials trials;
 	struct fa_attr attr;
 	struct {
 		uint64_t

@@ -13,10 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "pattern.h"
 #include "process.h"
-#include "record.h"
-#include "site.h"
 #include "sys.h"
 
 #define PAGE 4096UL
@@ -99,7 +96,8 @@ FA_HIDDEN void fa_promise_accepted(int fd, int listener, int flags)
 	struct fa_thread *t = fa_thread_of(fa_self);
 	int protocol = 0;
 
-	if (fa_options.mode != FA_MODE_FUSE || !w || !from || !t || !fa_busy(t))
+	if (!w || !from || !t || (fa_options.mode != FA_MODE_FUSE && !t->trials.on) ||
+	    !fa_busy(t))
 		return;
 	if (!(from->tcp & FA_TCP_KNOWN)) {
 		from->tcp = FA_TCP_KNOWN;
@@ -514,13 +512,7 @@ FA_HIDDEN bool fa_promise_file(int to, int from, off_t *offset, size_t n, const 
 	}
 	t->h.n[FA_N_calls]++;
 	t->h.n[FA_N_promised]++;
-	t->h.looked++;
-	f->steps++;
-	fa_step(f, FA_SENDFILE);
-	f->at[FA_SENDFILE] = c.site;
-	f->bytes += (uint64_t)*result;
-	if (fa_unlikely(fa_recording))
-		fa_record_use(&c, FA_SENDFILE, *result, FA_REC_SETTLED);
+	fa_sent_settled(&c, *result);
 	fa_ready(t);
 	return true;
 }
@@ -713,7 +705,8 @@ FA_HIDDEN void fa_promise_opened(struct fa_thread *t, struct fa_fd *f, int fd, i
 	struct fa_promises *p;
 
 	f->born = fa_forks;
-	if (!fa_chain_flags_ok(flags))
+	if ((fa_options.mode != FA_MODE_FUSE && !fa_trial_opened(t, f->site)) ||
+	    !fa_chain_flags_ok(flags))
 		return;
 	f->flags |= FA_FD_READER | FA_FD_POSITION;
 	f->position = 0;

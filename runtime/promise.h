@@ -82,6 +82,9 @@ struct fa_promises {
 
 extern uint32_t fa_forks FA_HIDDEN; /* processes that share what was open before */
 
+/* In capture.c: a sendfile was promised. */
+void fa_sent_settled(struct fa_call *c, int64_t result) FA_HIDDEN;
+
 /* A file was opened with these flags. */
 void fa_promise_opened(struct fa_thread *t, struct fa_fd *f, int fd, int flags) FA_HIDDEN;
 
