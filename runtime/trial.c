@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The trials of auto. What is compared is all that the thread does, in processor time,
+ * and what it waits in commits: that counts what promises save elsewhere, and what they
+ * cost elsewhere.
+ */
+#include "trial.h"
+
+#include "process.h"
+#include "sys.h"
+
+/* In parts of 32: less is noise, and the windows without count each call as well. */
+#define CHEAPER 30U
+
+/* Without, with, with, without, and so on: what drifts meets both alike. */
+static bool with(uint32_t window)
+{
+	return (window + 1) / 2 & 1;
+}
+
+static uint64_t cpu_ns(void)
+{
+	struct __kernel_timespec ts = { 0, 0 };
+
+	FA_SYS(SYS_clock_gettime, 3 /* CLOCK_THREAD_CPUTIME_ID */, &ts, 0, 0, 0, 0);
+	return (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
+}
+
+static struct fa_trial_site *site_of(struct fa_trials *r, uint64_t site)
+{
+	for (unsigned i = 0; i < FA_TRIAL_SITES; i++) {
+		struct fa_trial_site *s = &r->site[i];
+
+		if (!s->site) {
+			s->site = site;
+			s->rest = FA_TRIAL_FIRST;
+		}
+		if (s->site == site)
+			return s;
+	}
+	return NULL;
+}
+
+static void decide(struct fa_trials *r)
+{
+	struct fa_trial_site *s = r->trying;
+	bool paid = s->pays;
+
+	s->pays = r->cost[1] * 32 < r->cost[0] * CHEAPER;
+	s->seen = 0;
+	/* Where nothing has changed the next trial can wait longer. */
+	if (s->pays != paid || s->rest < FA_TRIAL_REST)
+		s->rest = FA_TRIAL_REST;
+	else if (s->rest < FA_TRIAL_LONG)
+		s->rest *= 2;
+	r->trying = NULL;
+	r->on = false;
+	for (unsigned i = 0; i < FA_TRIAL_SITES; i++)
+		r->on = r->on || r->site[i].pays;
+}
+
+static void window_begins(struct fa_trials *r)
+{
+	r->count = 0;
+	r->blocked = 0;
+	r->began = cpu_ns();
+}
+
+static void window_ends(struct fa_trials *r)
+{
+	r->cost[with(r->window)] += cpu_ns() - r->began + r->blocked;
+	if (++r->window == FA_TRIAL_WINDOWS)
+		decide(r);
+	else
+		window_begins(r);
+}
+
+FA_HIDDEN bool fa_trial_opened(struct fa_thread *t, uint64_t site)
+{
+	struct fa_trials *r = &t->trials;
+
+	if (!r->on && !r->trying)
+		return false;
+	t->h.skip = 0; /* all that follow are to be seen */
+	if (r->trying && r->trying->site == site) {
+		if (r->count++ == FA_TRIAL_WINDOW)
+			window_ends(r);
+		if (r->trying)
+			return with(r->window);
+	}
+	for (unsigned i = 0; i < FA_TRIAL_SITES; i++)
+		if (r->site[i].site == site)
+			return r->site[i].pays;
+	return false;
+}
+
+FA_HIDDEN void fa_trial_sent(struct fa_thread *t, uint64_t site, uint32_t many)
+{
+	struct fa_trials *r = &t->trials;
+	struct fa_trial_site *s;
+
+	if (fa_options.mode != FA_MODE_AUTO || r->trying || *fa_any_cold || fa_recording)
+		return;
+	s = site_of(r, site);
+	if (!s)
+		return;
+	s->seen += many;
+	if (s->seen < s->rest || fa_threaded() || fa_process->threads_coming)
+		return;
+	r->trying = s;
+	r->window = 0;
+	r->cost[0] = r->cost[1] = 0;
+	window_begins(r);
+	t->h.skip = 0;
+}
