@@ -61,6 +61,14 @@ FA_HIDDEN uint32_t fa_unsent(const struct fa_thread *t, int fd)
 	return n;
 }
 
+FA_HIDDEN bool fa_sending(const struct fa_promises *p, int fd)
+{
+	for (unsigned i = 0; i < FA_TASKS; i++)
+		if (under_way(&p->task[i]) && p->task[i].fd == fd && !p->task[i].orphan)
+			return true;
+	return false;
+}
+
 /* Is anything on its way, and how much of the staging memory does it use? */
 static void look_around(struct fa_thread *t, struct fa_promises *p)
 {
@@ -495,11 +503,28 @@ FA_HIDDEN int64_t fa_commit_receive(struct fa_thread *t, int fd, void *buf, size
 
 /* ---- waiting for what a peer makes no room for ---- */
 
+/*
+ * Is any of them a connection on which the program's own sendfile would be waiting? On
+ * others it would not, whatever their peers do.
+ */
+static bool blocks(const struct fa_promises *p, int fd)
+{
+	for (unsigned i = 0; i < FA_TASKS; i++) {
+		const struct fa_task *k = &p->task[i];
+
+		if (k->state && (fd < 0 || k->fd == fd) && !k->nonblock)
+			return true;
+	}
+	return false;
+}
+
 FA_HIDDEN void fa_settle(struct fa_thread *t, int fd)
 {
+	bool waits = true;
+
 	fa_commit(t);
-	while (t->h.promise & FA_P_FLIGHT && t->ring.memory && fa_unsent(t, fd))
-		fa_ring_wait(t, FA_WAIT_NS);
+	while (waits && t->h.promise & FA_P_FLIGHT && t->ring.memory && fa_unsent(t, fd))
+		waits = fa_ring_wait(t, FA_WAIT_NS) || blocks(t->promises, fd);
 }
 
 /* A completion for when `fd` can be read, or has an error. */

@@ -538,6 +538,10 @@ FA_HIDDEN void fa_process_ends(void)
 	fa_settle_all();
 	if (fa_process->ended)
 		return;
+	if (fa_promising() && fa_busy(fa_thread_of(fa_self))) {
+		fa_promise_lost(fa_thread_of(fa_self));
+		fa_ready(fa_thread_of(fa_self));
+	}
 	fa_process->ended = true;
 	end_chains();
 	if (fa_recording && fa_self)

@@ -140,8 +140,8 @@ static bool fits(struct fa_watch *w, int fd, uint32_t n)
 	    info[MEMINFO_SNDBUF] > info[MEMINFO_QUEUED]) {
 		uint32_t queued = fa_unsent(fa_thread_of(fa_self), fd);
 
-		/* A quarter is for what the kernel keeps beside the bytes. */
-		w->room = (info[MEMINFO_SNDBUF] - info[MEMINFO_QUEUED]) / 4 * 3;
+		/* Small segments take three times their bytes. */
+		w->room = (info[MEMINFO_SNDBUF] - info[MEMINFO_QUEUED]) / 4;
 		w->room -= queued < w->room ? queued : w->room;
 	}
 	if (w->room < n)
@@ -236,6 +236,7 @@ static struct fa_task *task_of(struct fa_thread *t, struct fa_promises *p, int f
 	k->state = FA_TASK_QUEUED;
 	k->fd = fd;
 	k->fits = true;
+	k->nonblock = fa_watches[fd].tcp & FA_TCP_NONBLOCK;
 	k->at = p->end;
 	k->order = ++p->order;
 	p->last = (int)(k - p->task);
@@ -250,7 +251,8 @@ static struct fa_task *room_for(struct fa_thread *t, struct fa_promises *p,
 	struct fa_task *k;
 	bool fitting;
 
-	if (n > FA_UNSENT_SOCKET || fa_unsent(t, fd) + n > FA_UNSENT_SOCKET)
+	if (n > FA_UNSENT_SOCKET || fa_unsent(t, fd) + n > FA_UNSENT_SOCKET ||
+	    (!waits && fa_sending(p, fd)))
 		return NULL;
 	if (p->end + n > FA_UNSENT_PROCESS)
 		fa_commit(t);
@@ -316,9 +318,11 @@ static int send_next(struct fa_thread *t, int fd)
 	if (!w || !(w->tcp & FA_TCP_GOOD))
 		return 0;
 	order_numbers(t, t->promises, fd);
+	fa_ring_reap(t);
+	/* It was thought to fit: the kernel tells when there is room, as it would have. */
 	if (fa_unsent(t, fd) && w->tcp & FA_TCP_NONBLOCK)
-		fa_settle(t, fd);
-	else if (fa_unsent(t, fd))
+		return -EAGAIN;
+	if (fa_unsent(t, fd))
 		e = fa_drive(t, -1, fd);
 	return e ? e : -report(w);
 }

@@ -51,6 +51,7 @@ struct fa_task {
 	bool failed;	   /* one of them was short */
 	bool fits;	   /* its connection has room for all of it */
 	bool orphan;	   /* the program has closed the connection */
+	bool nonblock;
 	int fd;
 	uint32_t at, len; /* in the staging memory */
 	uint32_t order;
@@ -118,6 +119,9 @@ int fa_drive(struct fa_thread *t, int fd, int sent) FA_HIDDEN;
 
 /* Bytes on their way to a connection, or queued for it. */
 uint32_t fa_unsent(const struct fa_thread *t, int fd) FA_HIDDEN;
+
+/* Is some of it on its way already? */
+bool fa_sending(const struct fa_promises *p, int fd) FA_HIDDEN;
 
 /* An operation of a task has ended. */
 void fa_promise_completed(struct fa_thread *t, uint64_t user_data, int result) FA_HIDDEN;
