@@ -168,7 +168,7 @@ ssize_t fa_copy_file_range(int from, off_t *offset, int to, off_t *to_offset, si
 ssize_t fa_splice(int from, off_t *offset, int to, off_t *to_offset, size_t n,
 		  unsigned flags)
 {
-	fa_touch();
+	fa_settle_all();
 	USE(from, FA_SENDFILE, REAL(splice)(from, offset, to, to_offset, n, flags));
 }
 

@@ -569,6 +569,8 @@ FA_HIDDEN void fa_forget_fds(unsigned first, unsigned last)
 		return;
 	fa_settle_all();
 	for (; first <= last && first < FA_FDS; first++) {
+		if (fa_fds[first].flags & FA_FD_READER)
+			fa_promise_gone((int)first);
 		if (fa_fds[first].flags)
 			fa_fds[first].flags = 0;
 		fa_forget_watch((int)first);

@@ -36,11 +36,10 @@ static bool under_way(const struct fa_task *k)
 /* The first of those in a state that are for `fd` (-1: for any), or NULL. */
 static struct fa_task *oldest(struct fa_promises *p, enum fa_task_state state, int fd)
 {
-	struct fa_task *first = NULL;
+	struct fa_task *first = NULL, *k;
 
-	for (unsigned i = 0; i < FA_TASKS; i++) {
-		struct fa_task *k = &p->task[i];
-
+	FA_EACH_TASK(p, k)
+	{
 		if (k->state == state && (fd < 0 || (k->fd == fd && !k->orphan)) &&
 		    (!first || (int32_t)(k->order - first->order) < 0))
 			first = k;
@@ -50,12 +49,15 @@ static struct fa_task *oldest(struct fa_promises *p, enum fa_task_state state, i
 
 FA_HIDDEN uint32_t fa_unsent(const struct fa_thread *t, int fd)
 {
+	const struct fa_promises *p = t->promises;
+	const struct fa_task *k;
 	uint32_t n = 0;
 
-	for (unsigned i = 0; t->promises && i < FA_TASKS; i++) {
-		const struct fa_task *k = &t->promises->task[i];
-
-		if (k->state && (fd < 0 || (k->fd == fd && !k->orphan)))
+	if (!p)
+		return 0;
+	FA_EACH_TASK(p, k)
+	{
+		if ((fd < 0 || (k->fd == fd && !k->orphan)))
 			n += k->len;
 	}
 	return n;
@@ -63,22 +65,25 @@ FA_HIDDEN uint32_t fa_unsent(const struct fa_thread *t, int fd)
 
 FA_HIDDEN bool fa_sending(const struct fa_promises *p, int fd)
 {
-	for (unsigned i = 0; i < FA_TASKS; i++)
-		if (under_way(&p->task[i]) && p->task[i].fd == fd && !p->task[i].orphan)
+	const struct fa_task *k;
+
+	FA_EACH_TASK(p, k)
+	{
+		if (under_way(k) && k->fd == fd && !k->orphan)
 			return true;
+	}
 	return false;
 }
 
 /* Is anything on its way, and how much of the staging memory does it use? */
 static void look_around(struct fa_thread *t, struct fa_promises *p)
 {
+	const struct fa_task *k;
+
 	p->end = 0;
 	t->h.promise &= ~(FA_P_QUEUED | FA_P_FLIGHT);
-	for (unsigned i = 0; i < FA_TASKS; i++) {
-		const struct fa_task *k = &p->task[i];
-
-		if (!k->state)
-			continue;
+	FA_EACH_TASK(p, k)
+	{
 		t->h.promise |= under_way(k) ? FA_P_FLIGHT : FA_P_QUEUED;
 		if (p->end < k->at + k->len)
 			p->end = k->at + k->len;
@@ -157,7 +162,7 @@ static void start_send(struct fa_thread *t, struct fa_task *k)
 
 	k->state = FA_TASK_READY;
 	if (!k->len || k->orphan)
-		k->state = FA_TASK_FREE;
+		fa_task_free(p, k);
 	else if (!oldest(p, FA_TASK_SENDING, k->fd) &&
 		 oldest(p, FA_TASK_READY, k->fd) == k) {
 		sqe = fa_ring_entry(t);
@@ -166,7 +171,7 @@ static void start_send(struct fa_thread *t, struct fa_task *k)
 			k->state = FA_TASK_SENDING;
 		} else {
 			send_plainly(t, k);
-			k->state = FA_TASK_FREE;
+			fa_task_free(p, k);
 		}
 	}
 }
@@ -177,7 +182,7 @@ static void sent(struct fa_thread *t, struct fa_task *k, int result)
 
 	if (result < 0)
 		failed_to_send(t, k, -result);
-	k->state = FA_TASK_FREE;
+	fa_task_free(t->promises, k);
 	next = k->orphan ? NULL : oldest(t->promises, FA_TASK_READY, k->fd);
 	if (next)
 		start_send(t, next);
@@ -250,14 +255,15 @@ static bool files_plainly(const struct fa_promises *p, struct fa_task *k)
 
 static void finish(struct fa_thread *t, struct fa_promises *p)
 {
-	for (unsigned i = 0; i < FA_TASKS; i++) {
-		struct fa_task *k = &p->task[i];
+	struct fa_task *k;
 
+	FA_EACH_TASK(p, k)
+	{
 		if (k->state != FA_TASK_RUNNING)
 			continue;
 		if (k->failed && !files_plainly(p, k)) {
 			reset(t, k);
-			k->state = FA_TASK_FREE;
+			fa_task_free(p, k);
 		} else {
 			start_send(t, k);
 		}
@@ -283,21 +289,22 @@ static void positions(const struct fa_task *k)
 FA_HIDDEN void fa_promise_lost(struct fa_thread *t)
 {
 	struct fa_promises *p = t->promises;
+	struct fa_task *k;
 
 	if (!p || !(t->h.promise & (FA_P_QUEUED | FA_P_FLIGHT)))
 		return;
-	for (unsigned i = 0; i < FA_TASKS; i++) {
-		struct fa_task *k = &p->task[i];
+	FA_EACH_TASK(p, k)
+	{
 		bool queued = k->state == FA_TASK_QUEUED;
-		bool whole = k->state && files_plainly(p, k);
+		bool whole = files_plainly(p, k);
 
 		if (queued)
 			positions(k);
 		if (queued && whole)
 			send_plainly(t, k);
-		else if (k->state)
+		else
 			reset(t, k); /* nobody knows how much of it the kernel took */
-		k->state = FA_TASK_FREE;
+		fa_task_free(p, k);
 	}
 	p->last = -1;
 	look_around(t, p);
@@ -391,9 +398,10 @@ static bool room(struct fa_thread *t, unsigned n, unsigned *expected)
 /* Or is a send to come yet that went with its chain? */
 static bool reading(const struct fa_promises *p)
 {
-	for (unsigned i = 0; i < FA_TASKS; i++) {
-		const struct fa_task *k = &p->task[i];
+	const struct fa_task *k;
 
+	FA_EACH_TASK(p, k)
+	{
 		if (under_way(k) &&
 		    (k->in_flight || (k->failed && k->state == FA_TASK_SENDING)))
 			return true;
@@ -444,11 +452,14 @@ static void run(struct fa_thread *t, struct fa_promises *p, unsigned expected)
 /* Those that were queued, as the queue is handed over. */
 static unsigned begin(struct fa_thread *t, struct fa_promises *p, uint8_t *which)
 {
+	struct fa_task *k;
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < FA_TASKS; i++)
-		if (p->task[i].state == FA_TASK_QUEUED)
-			which[n++] = (uint8_t)i;
+	FA_EACH_TASK(p, k)
+	{
+		if (k->state == FA_TASK_QUEUED)
+			which[n++] = (uint8_t)(k - p->task);
+	}
 	t->h.n[FA_N_commits]++;
 	p->last = -1;
 	return n;
@@ -509,10 +520,11 @@ FA_HIDDEN int64_t fa_commit_receive(struct fa_thread *t, int fd, void *buf, size
  */
 static bool blocks(const struct fa_promises *p, int fd)
 {
-	for (unsigned i = 0; i < FA_TASKS; i++) {
-		const struct fa_task *k = &p->task[i];
+	const struct fa_task *k;
 
-		if (k->state && (fd < 0 || k->fd == fd) && !k->nonblock)
+	FA_EACH_TASK(p, k)
+	{
+		if ((fd < 0 || k->fd == fd) && !k->nonblock)
 			return true;
 	}
 	return false;

@@ -187,10 +187,11 @@ static void order_numbers(struct fa_thread *t, struct fa_promises *p, int fd)
 {
 	bool ours = fa_watches[fd].tcp & FA_TCP_OURS;
 
-	for (unsigned i = 0; i < FA_TASKS; i++) {
-		const struct fa_task *k = &p->task[i];
+	const struct fa_task *k;
 
-		if (k->state && !k->orphan && k->fd != fd &&
+	FA_EACH_TASK(p, k)
+	{
+		if (!k->orphan && k->fd != fd &&
 		    !(ours && fa_watches[k->fd].tcp & FA_TCP_OURS)) {
 			fa_settle(t, -1);
 			return;
@@ -200,17 +201,18 @@ static void order_numbers(struct fa_thread *t, struct fa_promises *p, int fd)
 
 static struct fa_task *free_task(struct fa_promises *p)
 {
-	for (unsigned i = 0; i < FA_TASKS; i++)
-		if (!p->task[i].state)
-			return &p->task[i];
-	return NULL;
+	return ~p->used ? &p->task[__builtin_ctzll(~p->used)] : NULL;
 }
 
 static bool queued_for(const struct fa_promises *p, int fd)
 {
-	for (unsigned i = 0; i < FA_TASKS; i++)
-		if (p->task[i].state == FA_TASK_QUEUED && p->task[i].fd == fd)
+	const struct fa_task *k;
+
+	FA_EACH_TASK(p, k)
+	{
+		if (k->state == FA_TASK_QUEUED && k->fd == fd)
 			return true;
+	}
 	return false;
 }
 
@@ -234,6 +236,7 @@ static struct fa_task *task_of(struct fa_thread *t, struct fa_promises *p, int f
 	}
 	memset(k, 0, sizeof(*k));
 	k->state = FA_TASK_QUEUED;
+	p->used |= 1ULL << (k - p->task);
 	k->fd = fd;
 	k->fits = true;
 	k->nonblock = fa_watches[fd].tcp & FA_TCP_NONBLOCK;
@@ -521,29 +524,46 @@ FA_HIDDEN bool fa_promise_file(int to, int from, off_t *offset, size_t n, const 
 	return true;
 }
 
+FA_HIDDEN void fa_promise_gone(int fd)
+{
+	struct fa_thread *t = fa_thread_of(fa_self);
+	struct fa_promises *p = t ? t->promises : NULL;
+
+	if (p && p->armed == fd)
+		p->armed = -1;
+	if (p && p->open && !--p->open)
+		t->h.promise &= ~FA_P_OPEN;
+}
+
+/* Is it in a task that its close would not come behind? */
+static bool sent_elsewhere(const struct fa_promises *p, int fd)
+{
+	const struct fa_task *k;
+
+	FA_EACH_TASK(p, k)
+	{
+		for (unsigned i = 0; k->state == FA_TASK_QUEUED && i < k->parts; i++)
+			if (k->part[i].fd == fd && k - p->task != p->last)
+				return true;
+	}
+	return false;
+}
+
 FA_HIDDEN bool fa_promise_close(struct fa_thread *t, struct fa_fd *f, int fd, bool slow)
 {
 	struct fa_promises *p = t->promises;
 	struct fa_part *part = NULL;
 
-	if (p && p->armed == fd) {
-		p->armed = -1;
-		t->h.promise &= ~FA_P_ARMED;
-	}
+	fa_promise_gone(fd);
 	if (!(f->flags & FA_FD_PROMISED) || !p)
 		return false;
 	if (slow) {
 		fa_commit(t);
 		return false;
 	}
-	for (unsigned i = 0; i < FA_TASKS; i++) {
-		const struct fa_task *k = &p->task[i];
-
-		for (unsigned j = 0; k->state == FA_TASK_QUEUED && j < k->parts; j++)
-			if (k->part[j].fd == fd && (int)i != p->last) {
-				fa_commit(t);
-				return false;
-			}
+	if (sent_elsewhere(p, fd)) {
+		fa_commit(t);
+		return false;
 	}
 	if (p->last >= 0 && p->task[p->last].parts)
 		part = &p->task[p->last].part[p->task[p->last].parts - 1];
@@ -622,8 +642,11 @@ FA_HIDDEN bool fa_promise_receive(int fd, void *buf, size_t n, int flags, int64_
 	bool nonblock;
 
 	*result = 0;
+	/* Files are read from their own page cache, whatever was promised of others. */
+	if (!w || !f || f->flags)
+		return false;
 	t->h.touched++;
-	if (!w || !f || !fa_busy(t))
+	if (!fa_busy(t))
 		return false;
 	nonblock = (w->tcp & (FA_TCP_GOOD | FA_TCP_NONBLOCK)) ==
 			   (FA_TCP_GOOD | FA_TCP_NONBLOCK) ||
@@ -642,8 +665,7 @@ FA_HIDDEN bool fa_promise_receive(int fd, void *buf, size_t n, int flags, int64_
 		}
 		fa_commit(t);
 	}
-	if (!*result && t->h.promise & FA_P_FLIGHT && !nonblock && !f->flags &&
-	    !fa_nonblocking(fd))
+	if (!*result && t->h.promise & FA_P_FLIGHT && !nonblock && !fa_nonblocking(fd))
 		*result = wait_for(t, fd);
 	fa_ready(t);
 	return *result != 0;
@@ -671,6 +693,7 @@ FA_HIDDEN void fa_promise_closing(int fd)
 		int on, seconds;
 	} linger = { 0, 0 };
 	struct fa_promises *p;
+	struct fa_task *k;
 
 	t->h.touched++;
 	if (!fa_busy(t))
@@ -680,17 +703,19 @@ FA_HIDDEN void fa_promise_closing(int fd)
 	if (p && t->h.promise & FA_P_FLIGHT && fa_unsent(t, fd)) {
 		unsigned tasks = 0;
 
-		for (unsigned i = 0; i < FA_TASKS; i++)
-			tasks += p->task[i].state && p->task[i].fd == fd &&
-				 !p->task[i].orphan;
+		FA_EACH_TASK(p, k)
+		{
+			tasks += k->fd == fd && !k->orphan;
+		}
 		/* The number is needed for what has not been submitted yet. */
 		if (tasks > 1 ||
 		    (option(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) == 0 &&
 		     linger.on && linger.seconds))
 			fa_settle(t, fd);
-		for (unsigned i = 0; i < FA_TASKS; i++)
-			if (p->task[i].state && p->task[i].fd == fd)
-				p->task[i].orphan = true;
+		FA_EACH_TASK(p, k)
+		{
+			k->orphan = k->orphan || k->fd == fd;
+		}
 	}
 	fa_ready(t);
 }
@@ -718,7 +743,8 @@ FA_HIDDEN void fa_promise_opened(struct fa_thread *t, struct fa_fd *f, int fd, i
 	if (!p)
 		return;
 	p->armed = fd;
-	t->h.promise |= FA_P_ARMED;
+	p->open++;
+	t->h.promise |= FA_P_OPEN;
 }
 
 FA_HIDDEN void fa_promise_size(struct fa_call *c, const struct stat *st)
@@ -761,8 +787,10 @@ FA_HIDDEN void fa_duplicating(int fd)
 	fa_touch();
 	if (w)
 		w->tcp &= (uint8_t)~FA_TCP_OURS;
-	if (f)
+	if (f && f->flags & FA_FD_READER) {
 		f->flags &= ~FA_FD_READER;
+		fa_promise_gone(fd);
+	}
 }
 
 FA_HIDDEN void fa_promise_fork(void)

@@ -65,11 +65,24 @@ struct fa_promises {
 	uint32_t order;
 	int last;      /* the task that may grow, -1: none */
 	int armed;     /* the file that may be sent next, -1: none */
+	uint32_t open; /* files that may be sent */
 	bool refused;  /* no memory, or no ring */
 	bool readable; /* what fa_drive() waits for has come */
+	uint64_t used; /* bit per task that is not free */
 	struct fa_task task[FA_TASKS];
 	uint64_t pages[64]; /* of the program's, which have been found to be there */
 };
+
+#define FA_EACH_TASK(p, k)                                              \
+	for (uint64_t left_ = (p)->used;                                \
+	     left_ && ((k) = &(p)->task[__builtin_ctzll(left_)], true); \
+	     left_ &= left_ - 1)
+
+static inline void fa_task_free(struct fa_promises *p, struct fa_task *k)
+{
+	k->state = FA_TASK_FREE;
+	p->used &= ~(1ULL << (k - p->task));
+}
 
 /* In fa_watch.tcp */
 #define FA_TCP_KNOWN 1U
@@ -91,6 +104,9 @@ void fa_promise_opened(struct fa_thread *t, struct fa_fd *f, int fd, int flags) 
 
 /* A call on a file that may be promised. False: for the program it is closed. */
 bool fa_promise_used(struct fa_thread *t, struct fa_fd *f, enum fa_op op) FA_HIDDEN;
+
+/* It may not be sent any more. */
+void fa_promise_gone(int fd) FA_HIDDEN;
 
 /* Its close. True: it is promised as well. `slow`: closes wait on its file system. */
 bool fa_promise_close(struct fa_thread *t, struct fa_fd *f, int fd, bool slow) FA_HIDDEN;

@@ -433,7 +433,7 @@ static inline bool fa_captured(int fd)
 
 /* ---- promises: see promise.h ---- */
 
-#define FA_P_ARMED 1U  /* a file is open that may be sent next */
+#define FA_P_OPEN 1U   /* files are open that may be sent */
 #define FA_P_QUEUED 2U /* something was promised that has not gone to the kernel */
 #define FA_P_FLIGHT 4U /* or is on its way to a peer that makes no room */
 #define FA_P_ERROR 8U  /* a connection has an error to report */
