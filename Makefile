@@ -30,10 +30,11 @@ LIB_OBJ  := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard preload/*.c runtime/*.c))
 SLOWFS   := $(wildcard tests/support/slowfs*.c)
 TWIN     := $(wildcard tests/twin/*.c)
 EVENTS   := $(wildcard tests/events/*.c)
+PROMISE  := $(wildcard tests/promise/*.c)
 PROGRAMS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/zoo/*.c tests/bench/*.c \
 	    tests/tools/*.c tests/top/*.c)) \
 	    $(BUILD)/tests/twin/twin $(BUILD)/tests/events/events $(BUILD)/slowfs \
-	    $(BUILD)/tests/page/page
+	    $(BUILD)/tests/promise/promise $(BUILD)/tests/page/page
 UNITS    := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
 C_FILES   = $(wildcard include/*.h preload/*.[ch] runtime/*.[ch] tools/*.[ch] tests/*/*.[ch])
 
@@ -90,6 +91,10 @@ $(BUILD)/tests/twin/twin: $(TWIN) $(wildcard tests/twin/*.h)
 $(BUILD)/tests/events/events: $(EVENTS) $(wildcard tests/events/*.h) tests/zoo/zoo.h
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -pthread -o $@ $(EVENTS)
+
+$(BUILD)/tests/promise/promise: $(PROMISE) $(wildcard tests/promise/*.h) tests/zoo/zoo.h
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -pthread -o $@ $(PROMISE)
 
 $(BUILD)/tests/page/page: tests/page/page.c $(BUILD)/tools/html_page.o $(BUILD)/page/report.o
 	@mkdir -p $(@D)

@@ -26,6 +26,13 @@ static void fa_spawns(void)
 	fa_drain();
 }
 
+/* It may wait for another process. */
+static void fa_flocks(void)
+{
+	fa_settle_all();
+	fa_locks(false);
+}
+
 static void fa_waits(void)
 {
 	fa_settle_all();

@@ -57,6 +57,13 @@ static ssize_t boot_write(int fd, const void *buf, size_t n)
 	return result(fa_sys_write(fd, buf, n));
 }
 
+static void *boot_mmap(void *at, size_t n, int prot, int flags, int fd, off_t offset)
+{
+	long r = result(fa_syscall6(SYS_mmap, (long)at, (long)n, prot, flags, fd, offset));
+
+	return (void *)r;
+}
+
 static int boot_close(int fd)
 {
 	return (int)result(fa_sys_close(fd));
@@ -85,6 +92,9 @@ static fa_any_fn *boot(enum fa_symbol which)
 		return (fa_any_fn *)boot_openat;
 	case FA_SYM_read:
 		return (fa_any_fn *)boot_read;
+	case FA_SYM_mmap:
+	case FA_SYM_mmap64:
+		return (fa_any_fn *)boot_mmap;
 	case FA_SYM_write:
 		return (fa_any_fn *)boot_write;
 	case FA_SYM_close:

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -308,6 +309,16 @@ static int report(struct fa_watch *w)
 	return e;
 }
 
+/* A plain send that blocks would keep what is on its way to others. */
+static void settle_if_full(struct fa_thread *t, int fd)
+{
+	struct __kernel_timespec now = { 0, 0 };
+	struct pollfd p = { fd, POLLOUT, 0 };
+
+	if (fa_sys_ppoll(&p, 1, &now, NULL) == 0 && !fa_nonblocking(fd))
+		fa_settle(t, -1);
+}
+
 /* Before a plain send to a descriptor. 0, or the negative errno that it shall fail with. */
 static int send_next(struct fa_thread *t, int fd)
 {
@@ -318,6 +329,8 @@ static int send_next(struct fa_thread *t, int fd)
 	fa_commit(t);
 	if (!(t->h.promise & FA_P_FLIGHT))
 		return -report(w);
+	if (!w || !fa_sending(t->promises, fd))
+		settle_if_full(t, fd);
 	if (!w || !(w->tcp & FA_TCP_GOOD))
 		return 0;
 	order_numbers(t, t->promises, fd);

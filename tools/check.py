@@ -19,7 +19,7 @@ BUILD = ROOT / "build"
 
 # In order: what is basic first, then what takes long.
 SUITES = ["unit", "library", "support", "twin", "servers", "zoo", "vsftpd", "web", "tools",
-          "events", "command", "top", "report", "page", "asan", "ubsan", "tsan"]
+          "events", "promise", "command", "top", "report", "page", "asan", "ubsan", "tsan"]
 SANITIZERS = ("asan", "ubsan", "tsan")
 LIMIT_S = 600
 

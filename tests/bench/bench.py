@@ -17,6 +17,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "support")]
 
 import bench_atcall  # noqa: E402
 import bench_events  # noqa: E402
+import bench_fuse  # noqa: E402
 import bench_hot  # noqa: E402
 import bench_micro  # noqa: E402
 import bench_record  # noqa: E402
@@ -47,6 +48,7 @@ SCENARIOS = {
     "tools": bench_tools.run,
     "record": bench_record.run,
     "atcall": bench_atcall.run,
+    "fuse": bench_fuse.run,
     "slowfs": rows_of((bench_slow.capacity,)),
 }
 
@@ -69,7 +71,7 @@ def arguments():
     p.add_argument("--only", action="append", choices=SCENARIOS, metavar="NAME",
                    help="only this scenario (repeatable): " + ", ".join(SCENARIOS))
     p.add_argument("--match", default="", metavar="TEXT",
-                   help="of the tools only the rows with this in their name")
+                   help="of tools and fuse only what has this in its name")
     p.add_argument("--rounds", type=int, default=5, help="pairs per figure, at least 5")
     p.add_argument("--publish", action="store_true",
                    help="also write docs/PERFORMANCE.md and docs/img")
@@ -90,8 +92,9 @@ def main():
 
     needed = [harness.LIB, harness.SLOWFS,
               *(harness.BUILD / "tests/bench" / n
-                for n in ("atcall", "downloads", "httpload", "micro", "null_preload",
-                          "relay", "slowfs_depth", "toolrun"))]
+                for n in ("atcall", "batch", "blocking_server", "downloads", "filter_exec",
+                          "httpload", "micro", "null_preload", "relay", "slowfs_depth",
+                          "toolrun"))]
     for path in needed:
         if not path.exists():
             sys.exit(f"bench: {path} is not built: run make bench")

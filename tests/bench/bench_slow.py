@@ -48,7 +48,8 @@ def make_files(top, name, rounds, count, content):
                 path.write_bytes(content)
 
 
-def one_case(make, label, size, timeouts, opts, target, depth=0):
+def one_case(make, label, size, timeouts, opts, target, depth=0, family="slow",
+             modes=(None, "auto")):
     """Both servers up at once on one mount, asked in turn."""
     rounds = 3 if opts.quick else opts.rounds
     count = 12 if opts.quick else 30
@@ -66,8 +67,8 @@ def one_case(make, label, size, timeouts, opts, target, depth=0):
                                                     timeouts))
             requests = Requests(fs)
             ports = []
-            for n, env in enumerate((harness.lib_env(None),
-                                     harness.lib_env("auto", stats=stats))):
+            for n, env in enumerate((harness.lib_env(modes[0]),
+                                     harness.lib_env(modes[1], stats=stats))):
                 place = work / f"server{n}"
                 place.mkdir()
                 ports.append(harness.free_port())
@@ -85,7 +86,7 @@ def one_case(make, label, size, timeouts, opts, target, depth=0):
                     finally:
                         client.close()
 
-            row = ratio_row("slow", label, "files/s", run, rounds, target)
+            row = ratio_row(family, label, "files/s", run, rounds, target)
         # The servers have ended: their statistics are there.
         lines = harness.read_stats(stats)
         row.extra = {

@@ -14,6 +14,12 @@ TITLES = {
     "events_more": "Event-loop servers: clients' rates, waits, memory, idleness",
     "tools": "Tools that walk trees, nothing cached",
     "tools_hot": "Tools that walk trees in memory, and small processes",
+    "fuse_entries": "Promises: entries into the kernel",
+    "fuse_batch": "Promises: time and CPU per file in memory",
+    "fuse_filter": "Promises: time and CPU per file behind a seccomp filter",
+    "fuse_reader": "Promises: a blocking server with a slow reader",
+    "fuse_auto": "Promises: does `auto` know when they pay?",
+    "fuse_cold": "Promises: files that wait",
     "record": "What it costs to look",
     "estimate": "What a recording foretells, and what `auto` then gains",
     "atcall": "Where the open of a cold file belongs",
@@ -57,6 +63,35 @@ INTROS = {
         "hundred processes that do nothing (`find -exec true`) or print one file (`sh loop`: cat).\n"
         "The library must cost next to nothing. What it takes to load it is in all figures, and is\n"
         "most of the last three; the notes hold it against a preload that does nothing.",
+    "fuse_entries":
+        "Kernel entries of all the server's processes per file of 4 KiB in memory, counted by\n"
+        "`strace -c -f`, plain and with `FUSE_AIO_MODE=fuse`; 16 connections, kept and with one\n"
+        "request under way on each (busybox: a connection for each file). Less is better. `auto`\n"
+        "promises where calls cost more than the ring does, and under strace they cost very much:\n"
+        "its figure is not what it does alone.",
+    "fuse_batch":
+        "A program that opens a batch of files, sends each behind a header of 200 bytes to a\n"
+        "connection of its own (writev, sendfile, close), polls all of them once, and so on; plain\n"
+        "and with `fuse`. Above 1: promises are faster. CPU is that of the process, in ns per file,\n"
+        "the kernel's workers included; the other ends are read by another process, on the other\n"
+        "core. There is no target: these are what promises cost or gain where nothing waits.",
+    "fuse_filter":
+        "The same behind a filter of 50 instructions, as containers have one, with\n"
+        "`FUSE_AIO_RING=1`. The kernel notes for which calls such a filter says yes whatever their\n"
+        "arguments, and does not run it for those; *filter run at each entry* looks at an argument.",
+    "fuse_reader":
+        "A server of one thread that serves one connection after the other, every call blocking.\n"
+        "One client asks for 900 KiB and reads 64 KiB of it each 100 ms; then fifty ask for 16 KiB,\n"
+        "all at once. Milliseconds until the fifty are served, without and with the library. The\n"
+        "server's send buffer is 64 KiB: what the kernel gives a connection over the loopback by\n"
+        "itself holds all of the file, and nobody would wait.",
+    "fuse_auto":
+        "*without* is the better one of plain and `fuse`, *with* is `auto`, all three in turn: below\n"
+        "1, `auto` has chosen wrongly, or what it spends on finding out is too much.",
+    "fuse_cold":
+        "Every file asked for once, by one client, on a file system that takes 2 ms to answer.\n"
+        "*without* is `auto`, *with* is `fuse`, which must not lose what `auto` gains. The notes say\n"
+        "how many requests a file took.",
     "record":
         "nginx on files in memory, 16 KiB, 64 connections, without and under the tool that watches.\n"
         "`fuse-aio record` writes every file call down; `strace -c` and `perf trace -s` only count.",
@@ -128,6 +163,7 @@ def print_rows(rows):
 # --- charts ------------------------------------------------------------------
 
 GREY, GREEN, AMBER, RED = "#9aa0a6", "#188038", "#f9ab00", "#c5221f"
+SIDES = {"plain": GREY, "fuse": "#1a73e8", "auto": AMBER}
 
 
 def _plot():
@@ -200,6 +236,46 @@ def micro_chart(plt, rows, path):
     return _save(plt, figure, path)
 
 
+def entries_chart(plt, rows, title, path):
+    variants = tuple(rows[0].extra["entries"])
+    figure, axes = plt.subplots(figsize=(9, 4))
+    for n, v in enumerate(variants):
+        at = [i + (n - 1) * 0.26 for i in range(len(rows))]
+        bars = axes.bar(at, [r.extra["entries"][v] for r in rows], 0.26, label=v, color=SIDES[v])
+        axes.bar_label(bars, fmt="%.1f", fontsize=8)
+    for i, r in enumerate(rows):
+        axes.plot([i - 0.4, i + 0.4], [r.target * r.without] * 2, color="#444", lw=1.2, ls=":")
+    axes.set_xticks(range(len(rows)), [r.name.replace(", ", "\n") for r in rows], fontsize=8)
+    axes.legend(frameon=False, fontsize=8)
+    axes.set_title(f"{title} per file (dotted: half of plain)", loc="left", fontsize=11)
+    return _save(plt, figure, path)
+
+
+def batch_chart(plt, rows, title, path):
+    """Time and CPU time per file over the size of a batch, a panel for each kind."""
+    panels = {}
+    for r in rows:
+        panels.setdefault(r.name.rsplit(", ", 1)[0], []).append(r)
+    figure, axes = plt.subplots(1, len(panels), figsize=(3 * len(panels) + 0.5, 3.8),
+                                squeeze=False)
+    for one, (label, some) in zip(axes[0], panels.items()):
+        counts = [r.extra["batch"] for r in some]
+        for side, color in SIDES.items():
+            for key, style in (("wall_ns", "-"), ("process_ns", ":")):
+                one.plot(counts, [r.extra["sides"][side][key] / 1000 for r in some], style,
+                         color=color, marker="." if style == "-" else None,
+                         label=side if style == "-" else None)
+        one.set_xscale("log", base=2)
+        one.set_xticks(counts, [str(c) for c in counts], fontsize=8)
+        one.set_ylim(bottom=0)
+        one.set_xlabel("files in a batch", fontsize=8)
+        one.set_title(label.replace(", ", "\n"), loc="left", fontsize=9)
+    axes[0][0].set_ylabel("µs per file; dotted: CPU", fontsize=9)
+    axes[0][0].legend(frameon=False, fontsize=8)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    return _save(plt, figure, path)
+
+
 def charts(rows, out):
     """SVG files for what was measured; none where matplotlib is missing."""
     try:
@@ -211,11 +287,18 @@ def charts(rows, out):
     micro = [r for r in rows if r.family == "microcosts"]
     if micro:
         made.append(micro_chart(plt, micro, out / "microcosts.svg"))
-    for family in ("hot", "slow", "events", "tools", "tools_hot", "atcall"):
+    for family, draw in CHARTS.items():
         some = [r for r in rows if r.family == family]
         if some:
-            made.append(ratio_chart(plt, some, TITLES[family], out / f"{family}.svg"))
+            made.append(draw(plt, some, TITLES[family].replace("`", ""), out / f"{family}.svg"))
     return made
+
+
+CHARTS = {
+    **dict.fromkeys(("hot", "slow", "events", "tools", "tools_hot", "atcall"), ratio_chart),
+    "fuse_entries": entries_chart, "fuse_batch": batch_chart, "fuse_filter": batch_chart,
+    **dict.fromkeys(("fuse_reader", "fuse_auto", "fuse_cold"), ratio_chart),
+}
 
 
 # --- the page ----------------------------------------------------------------

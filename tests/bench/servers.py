@@ -4,6 +4,7 @@ clients that ask them: for the benchmarks and the demo. Every server listens on
 the loopback only and keeps all its files in the directory it is given."""
 
 import ftplib
+import grp
 import http.client
 import os
 import pwd
@@ -74,7 +75,8 @@ server.max-connections = 512
     return harness.Server([program, "-D", "-f", conf], env, ready=port)
 
 
-def apache(root, work, port, env):
+def apache(root, work, port, env, override="All", workers=1):
+    """`override` is what .htaccess files may set, `workers` how many processes wait."""
     program = harness.needs("apache2")
     modules = Path("/usr/lib/apache2/modules")
     for name in ("mpm_prefork", "authz_core"):
@@ -88,17 +90,17 @@ PidFile {work}/apache.pid
 Listen 127.0.0.1:{port}
 LoadModule mpm_prefork_module {modules}/mod_mpm_prefork.so
 LoadModule authz_core_module {modules}/mod_authz_core.so
-{user}StartServers 1
+{user}StartServers {workers}
 MinSpareServers 1
-MaxSpareServers 1
-MaxRequestWorkers 4
+MaxSpareServers {workers}
+MaxRequestWorkers {max(4, workers)}
 MaxKeepAliveRequests 0
 KeepAliveTimeout 60
 EnableSendfile On
 ErrorLog {work}/error.log
 DocumentRoot {root}
 <Directory {root}>
-    AllowOverride All
+    AllowOverride {override}
     Require all granted
 </Directory>
 """)
@@ -109,6 +111,18 @@ def busybox(root, work, port, env):
     del work
     program = harness.needs("busybox")
     return harness.Server([program, "httpd", "-f", "-p", f"127.0.0.1:{port}", "-h", root], env,
+                          ready=port)
+
+
+def webfs(root, work, port, env):
+    program = harness.needs("webfsd")
+    types = _write(Path(work) / "mime.types", "text/plain txt\n")
+    user = []
+    if os.geteuid() == 0:
+        account = pwd.getpwnam(_user("www-data", "nobody"))
+        user = ["-u", account.pw_name, "-g", grp.getgrgid(account.pw_gid).gr_name]
+    return harness.Server([program, "-F", "-4", "-i", "127.0.0.1", "-n", "127.0.0.1", "-p", port,
+                           "-r", root, "-f", "index.html", "-m", types, "-c", "128", *user], env,
                           ready=port)
 
 
@@ -180,4 +194,4 @@ class FtpClient:
 
 
 CLIENTS = {nginx: HttpClient, lighttpd: HttpClient, apache: HttpClient, busybox: HttpClient,
-           vsftpd: FtpClient}
+           webfs: HttpClient, vsftpd: FtpClient}

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""Runs of tests/bench/batch.c, what a server does with files in memory, and what is
+made of their figures."""
+
+import json
+import os
+import statistics
+import subprocess
+from dataclasses import dataclass
+
+import harness
+from paired import Row, measured, quartiles
+
+PROGRAM = harness.BUILD / "tests/bench/batch"
+FILTER = harness.BUILD / "tests/bench/filter_exec"
+FILES = 64
+MODES = (None, "fuse", "auto")
+FILTERS = {"": [], "filter": [FILTER], "filter at each entry": [FILTER, "-a"]}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What is repeated."""
+    size: int
+    count: int
+    blocking: bool = False
+    filter: str = ""
+
+    @property
+    def name(self):
+        kind = "blocking, " if self.blocking else ""
+        kind += "filter run at each entry, " if self.filter == "filter at each entry" else ""
+        return f"{kind}{self.size >> 10} KiB, batches of {self.count}"
+
+
+def make_files(work, sizes):
+    for size in sizes:
+        top = work / str(size)
+        top.mkdir()
+        for i in range(FILES):
+            (top / f"f{i:02d}").write_bytes(os.urandom(size))
+
+
+def once(batch, mode, work, seconds, warmup):
+    """Figures of one run; with the library also what it promised."""
+    stats = work / "stats"
+    stats.unlink(missing_ok=True)
+    env = harness.lib_env(None)
+    if mode:
+        # Without `ring` the library does nothing behind a filter.
+        env = harness.lib_env(mode, stats=stats, **({"ring": 1} if batch.filter else {}))
+    argv = [*FILTERS[batch.filter], PROGRAM, "-s", batch.size, "-n", batch.count,
+            "-t", seconds, "-w", warmup, *(["-b"] if batch.blocking else []),
+            work / str(batch.size)]
+    done = subprocess.run([str(a) for a in argv], env=env, capture_output=True, text=True,
+                          timeout=120)
+    if done.returncode == 77:
+        harness.skip(done.stderr.strip())
+    if done.returncode:
+        raise RuntimeError(f"{batch.name}, {mode or 'plain'}: {done.stderr.strip()}")
+    figures = json.loads(done.stdout)
+    lines = harness.read_stats(stats)
+    figures["promised"] = harness.total(lines, "promises.promised")
+    return figures
+
+
+def _median(runs, key):
+    return statistics.median(r[key] for r in runs)
+
+
+def row(family, batch, work, opts):
+    """Time per file plain and in fuse; CPU time and auto in the notes."""
+    seconds, warmup, rounds = (0.06, 0.03, 3) if opts.quick else (0.08, 0.05, opts.rounds)
+    plain, fuse, auto = measured(
+        f"{family}: {batch.name}",
+        lambda v, _: once(batch, MODES[v], work, seconds, warmup), rounds, len(MODES))
+    gains = [p["wall_ns"] / f["wall_ns"] for p, f in zip(plain, fuse)]
+    low, high = quartiles(gains)
+    sides = {name: {k: _median(runs, k)
+                    for k in ("files", "wall_ns", "cpu_ns", "process_ns", "waits", "promised")}
+             for name, runs in (("plain", plain), ("fuse", fuse), ("auto", auto))}
+    p, f, a = sides.values()
+    notes = (f"CPU {p['process_ns']:,.0f}, {f['process_ns']:,.0f} ns"
+             f" ({p['process_ns'] / f['process_ns']:.2f} x); auto {a['wall_ns']:,.0f} ns,"
+             f" CPU {a['process_ns']:,.0f} ns")
+    if not f["promised"]:
+        notes += "; fuse promised nothing"
+    if a["promised"]:
+        notes += "; auto promised too"
+    return Row(family, batch.name, "ns/file", p["wall_ns"], f["wall_ns"],
+               statistics.median(gains), low, high, rounds=rounds, notes=notes,
+               extra={"size": batch.size, "batch": batch.count, "blocking": batch.blocking,
+                      "filter": batch.filter, "sides": sides})
