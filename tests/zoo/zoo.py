@@ -79,20 +79,23 @@ def once(place, argv, env, stats=None, **more):
 
 
 def compare(place, argv, tmp, wrap=(), env=None, alters=None, **more):
-    """Runs with and without; the outcome with the library, once it is known to be
+    """Runs without, in mode fuse and in auto; the outcome in auto, once it is known to be
     equal. `alters` changes what the environment of both has been made to."""
     name, *rest = argv if isinstance(argv, (list, tuple)) else argv.split()
     command = [*wrap, program(name), *rest]
     alters = alters or (lambda e: e)
-    stats = tmp / "stats"
-    stats.unlink(missing_ok=True)
-    stats.touch()
-    stats.chmod(0o666)
     plain = once(place, command, alters(lib_env(None)), **more)
-    ours = once(place, command, alters(lib_env(stats=stats, **(env or {}))), stats, **more)
-    assert (ours.status, ours.out, ours.err) == (plain.status, plain.out, plain.err), \
-        f"without: {plain}\nwith: {ours}"
-    return ours
+    runs = {}
+    for mode in ("fuse", "auto"):
+        stats = tmp / "stats"
+        stats.unlink(missing_ok=True)
+        stats.touch()
+        stats.chmod(0o666)
+        run = once(place, command, alters(lib_env(mode, stats, **(env or {}))), stats, **more)
+        assert (run.status, run.out, run.err) == (plain.status, plain.out, plain.err), \
+            f"without: {plain}\nin mode {mode}: {run}"
+        runs[mode] = run
+    return runs["auto"]
 
 
 def learned(run, closes=True, threads=False):
