@@ -159,6 +159,11 @@ static long run(const struct io_uring_sqe *s)
 		return call(SYS_pread64,
 			    s->flags & IOSQE_FIXED_FILE ? fake_ring.slot[s->fd] : s->fd,
 			    (long)s->addr, s->len, (long)s->off, 0);
+	case IORING_OP_SEND:
+		return call(SYS_sendto, s->fd, (long)s->addr, s->len, (int)s->msg_flags, 0);
+	case IORING_OP_RECV:
+		return call(SYS_recvfrom, s->fd, (long)s->addr, s->len, (int)s->msg_flags,
+			    0);
 	case IORING_OP_CLOSE:
 		if (!s->file_index)
 			return call(SYS_close, s->fd, 0, 0, 0, 0);
@@ -197,7 +202,8 @@ static bool one(const struct io_uring_sqe *s, bool linked_before, bool go_on)
 		fake_ring_complete(s->user_data, result);
 	else if (result != FAKE_PENDING)
 		post(s->user_data, result);
-	return result >= 0;
+	/* A short read breaks its chain. */
+	return result >= 0 && (s->opcode != IORING_OP_READ || result == (int)s->len);
 }
 
 static long submit(unsigned n)
@@ -232,6 +238,11 @@ static long on_enter(long index, long n, long wait, long flags, long arg, long s
 	(void)index, (void)size;
 	if (!(flags & IORING_ENTER_GETEVENTS))
 		return submit((unsigned)n);
+	if (n) {
+		n = submit((unsigned)n);
+		run_deferred();
+		return n;
+	}
 	if (!wait) {
 		run_deferred();
 		return 0;
