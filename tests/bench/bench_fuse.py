@@ -17,11 +17,31 @@ import harness
 import servers
 import slowreader
 from batchload import Batch
+from disk import disk_dir
 from paired import Row, better_row, measured, quartiles
 
 MODES = (None, "fuse", "auto")
 VARIANTS = ("plain", "fuse", "auto")
 NO_LOSS = 0.97
+
+
+class Hot:
+    """Files that are in memory, and belong to a disk: those of tmpfs a ring reads with
+    its workers, since the kernel does not know that it need not wait for them."""
+
+    def __init__(self, stack):
+        self.stack = stack
+        self.top = None
+
+    def tree(self, name, fill):
+        """A directory with what fill(directory) puts there, once."""
+        if self.top is None:
+            self.top = self.stack.enter_context(disk_dir(1 << 28))
+        path = self.top / name
+        if not path.exists():
+            fill(path)
+            os.sync()       # nothing of it is to be written while something is measured
+        return path
 
 
 def start(stack, make, root, work, modes=MODES):
@@ -70,13 +90,18 @@ SERVERS = {
 HALF = 0.5
 
 
-def entries_of(name, opts):
+def entries_tree(top):
+    eventload.write_files(top / "hot", range(eventload.HOT_FILES), prefix="/hot/",
+                          size=ENTRIES_SIZE)
+
+
+def entries_of(name, opts, hot):
     rounds, seconds = (2, 0.2) if opts.quick else (opts.rounds, 0.3)
     with harness.tmpfs_dir() as work, contextlib.ExitStack() as stack:
-        eventload.write_files(work / "files/hot", range(eventload.HOT_FILES), prefix="/hot/",
-                              size=ENTRIES_SIZE)
-        sides = start(stack, SERVERS[name], work / "files", work)
-
+        # Apache looks for .htaccess in each directory above, of which there shall be few.
+        root = work / "files"
+        root.symlink_to(hot.tree("entries", entries_tree))
+        sides = start(stack, SERVERS[name], root, work)
         connections = ONE_BY_ONE if SERVERS[name] is servers.busybox else CONNECTIONS
 
         def run(variant, _):
@@ -95,9 +120,9 @@ def entries_of(name, opts):
         return unless_promised(row, work)
 
 
-def entries_cases(opts):
+def entries_cases(opts, hot):
     for name in SERVERS:
-        yield f"entries: {name}", functools.partial(entries_of, name, opts)
+        yield f"entries: {name}", functools.partial(entries_of, name, opts, hot)
 
 
 # --- time and CPU per file ---------------------------------------------------
@@ -116,19 +141,28 @@ def batches_of(opts, filter_):
             yield Batch(16 << 10, count, filter="filter at each entry")
         else:
             yield Batch(16 << 10, count, blocking=True)
+    if not filter_:
+        for count in (1, 8, 32):
+            yield Batch(16 << 10, count, tmpfs=True)
 
 
-def batch_row(family, batch, opts):
+def batch_files(batch, work, hot):
+    if batch.tmpfs:
+        batchload.make_files(work / "files", batch.size)
+        return work / "files"
+    return hot.tree(f"batch-{batch.size}", lambda top: batchload.make_files(top, batch.size))
+
+
+def batch_row(family, batch, opts, hot):
     with harness.tmpfs_dir() as work:
-        batchload.make_files(work, [batch.size])
-        return batchload.row(family, batch, work, opts)
+        return batchload.row(family, batch, batch_files(batch, work, hot), work, opts)
 
 
-def batch_cases(opts):
+def batch_cases(opts, hot):
     for family, filter_ in (("fuse_batch", ""), ("fuse_filter", "filter")):
         for batch in batches_of(opts, filter_):
             label = "behind a filter: " if filter_ else "batch: "
-            yield label + batch.name, functools.partial(batch_row, family, batch, opts)
+            yield label + batch.name, functools.partial(batch_row, family, batch, opts, hot)
 
 
 # --- a slow reader -----------------------------------------------------------
@@ -139,16 +173,23 @@ def blocking_server(root, work, port, env):
                            slowreader.SEND_BUFFER], env, ready=port)
 
 
-def reader_rows(opts):
+READER_FILES = {"/big": slowreader.BIG, "/small": slowreader.SMALL}
+
+
+def reader_tree(top):
+    top.mkdir()
+    for path, size in READER_FILES.items():
+        (top / path[1:]).write_bytes(os.urandom(size))
+
+
+def reader_rows(opts, hot):
     rounds = 2 if opts.quick else opts.rounds
-    contents = {"/big": os.urandom(slowreader.BIG), "/small": os.urandom(slowreader.SMALL)}
     with harness.tmpfs_dir() as work, contextlib.ExitStack() as stack:
-        (work / "files").mkdir()
-        for path, content in contents.items():
-            (work / "files" / path[1:]).write_bytes(content)
-        sides = start(stack, blocking_server, work / "files", work)
-        each = measured("fuse_reader", lambda v, _: slowreader.once(
-            sides[v][1], *contents.items()), rounds, len(sides))
+        root = hot.tree("reader", reader_tree)
+        files = [(path, (root / path[1:]).read_bytes()) for path in READER_FILES]
+        sides = start(stack, blocking_server, root, work)
+        each = measured("fuse_reader", lambda v, _: slowreader.once(sides[v][1], *files), rounds,
+                        len(sides))
         stack.close()
         return [reader_row(side, each, work) for side in (1, 2)]
 
@@ -168,46 +209,49 @@ def reader_row(side, each, work):
     return row
 
 
-def reader_cases(opts):
-    yield "a slow reader", functools.partial(reader_rows, opts)
+def reader_cases(opts, hot):
+    yield "a slow reader", functools.partial(reader_rows, opts, hot)
 
 
 # --- auto against the better of plain and fuse -------------------------------
 
-def auto_nginx(name, size, opts):
+def auto_nginx(name, size, opts, hot):
     with harness.tmpfs_dir() as work, contextlib.ExitStack() as stack:
-        bench_hot.tree(work / "files", bench_hot.FILES, size)
-        ports = [port for _, port in start(stack, servers.nginx, work / "files", work)]
-        row = better_row("fuse_auto", name, "requests/s", bench_hot.wrk_rate(ports, work, opts),
+        root = hot.tree(f"wrk-{size}", lambda top: bench_hot.tree(top, bench_hot.FILES, size))
+        ports = [port for _, port in start(stack, servers.nginx, root, work)]
+        row = better_row("fuse_auto", name, "requests/s", bench_hot.wrk_rate(ports, work, 1),
                          bench_hot.wrk_rounds(opts), VARIANTS, NO_LOSS)
         stack.close()
         return unless_promised(row, work)
 
 
-def auto_batch(name, batch, opts):
+def auto_batch(name, batch, opts, hot):
     seconds, warmup = (0.2, 0.1) if opts.quick else (0.4, 0.2)
     with harness.tmpfs_dir() as work:
-        batchload.make_files(work, [batch.size])
+        files = batch_files(batch, work, hot)
 
         def run(variant, _):
-            return 1e9 / batchload.once(batch, MODES[variant], work, seconds, warmup)["wall_ns"]
+            figures = batchload.once(batch, MODES[variant], files, work, seconds, warmup)
+            return 1e9 / figures["wall_ns"]
 
         return better_row("fuse_auto", name, "files/s", run, bench_hot.wrk_rounds(opts),
                           VARIANTS, NO_LOSS)
 
 
-def auto_cases(opts):
+def auto_cases(opts, hot):
     for size in (4 << 10, 16 << 10):
         name = f"nginx, {size >> 10} KiB, 64 connections"
-        yield f"auto: {name}", functools.partial(auto_nginx, name, size, opts)
+        yield f"auto: {name}", functools.partial(auto_nginx, name, size, opts, hot)
     for count in (1, 32):
         batch = Batch(16 << 10, count)
-        yield f"auto: {batch.name}", functools.partial(auto_batch, batch.name, batch, opts)
+        label = f"auto: {batch.name}"
+        yield label, functools.partial(auto_batch, batch.name, batch, opts, hot)
 
 
 # --- files that wait ---------------------------------------------------------
 
-def cold_cases(opts):
+def cold_cases(opts, hot):
+    del hot
     for make in (servers.busybox, servers.nginx):
         for label, size in list(bench_slow.SIZES.items())[:1 if opts.quick else 2]:
             name = f"{make.__name__}, {label}, one client"
@@ -221,13 +265,15 @@ PARTS = (entries_cases, batch_cases, reader_cases, auto_cases, cold_cases)
 
 def run(opts, skipped):
     rows = []
-    for name, measure in (case for part in PARTS for case in part(opts)):
-        if opts.match not in name:
-            continue
-        try:
-            found = measure()
-        except harness.Missing as e:
-            skipped.append(f"{name}: {e}")
-        else:
-            rows += found if isinstance(found, list) else [found]
+    with contextlib.ExitStack() as stack:
+        hot = Hot(stack)
+        for name, measure in (case for part in PARTS for case in part(opts, hot)):
+            if opts.match not in name:
+                continue
+            try:
+                found = measure()
+            except harness.Missing as e:
+                skipped.append(f"{name}: {e}")
+            else:
+                rows += found if isinstance(found, list) else [found]
     return rows

@@ -49,11 +49,10 @@ def wrk_row(make, opts):
         return wrk_pair("hot", f"{make.__name__}, 16 KiB, 64 connections", ports, work, opts, TARGET)
 
 
-def wrk_rate(ports, work, opts):
+def wrk_rate(ports, work, seconds):
     """A function of (variant, round): requests a second of the server on that port. Each
     has been asked already, outside of the figures."""
     wrk = harness.needs("wrk")
-    seconds = 1 if opts.quick else 2
     script = work / "many.lua"
     script.write_text(LUA.replace("COUNT", str(FILES)))
 
@@ -76,8 +75,8 @@ def wrk_rounds(opts):
 
 def wrk_pair(family, name, ports, work, opts, target):
     """Requests a second of the servers on two ports, in turn."""
-    return ratio_row(family, name, "requests/s", wrk_rate(ports, work, opts), wrk_rounds(opts),
-                     target)
+    rate = wrk_rate(ports, work, 1 if opts.quick else 2)
+    return ratio_row(family, name, "requests/s", rate, wrk_rounds(opts), target)
 
 
 def nginx_wrk(opts):

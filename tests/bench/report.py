@@ -64,17 +64,18 @@ INTROS = {
         "The library must cost next to nothing. What it takes to load it is in all figures, and is\n"
         "most of the last three; the notes hold it against a preload that does nothing.",
     "fuse_entries":
-        "Kernel entries of all the server's processes per file of 4 KiB in memory, counted by\n"
-        "`strace -c -f`, plain and with `FUSE_AIO_MODE=fuse`; 16 connections, kept and with one\n"
-        "request under way on each (busybox: a connection for each file). Less is better. `auto`\n"
-        "promises where calls cost more than the ring does, and under strace they cost very much:\n"
-        "its figure is not what it does alone.",
+        "Kernel entries of all the server's processes per file of 4 KiB in memory, plain and with\n"
+        "`FUSE_AIO_MODE=fuse`, while 16 kept connections have one request under way on each (busybox:\n"
+        "4, a connection for each file). Less is better. Counted by `perf stat`: under strace every\n"
+        "call takes so long that the library takes the disk for a slow one. Apache's figures are\n"
+        "for a file five directories deep; with `AllowOverride All` each is looked into.",
     "fuse_batch":
         "A program that opens a batch of files, sends each behind a header of 200 bytes to a\n"
         "connection of its own (writev, sendfile, close), polls all of them once, and so on; plain\n"
-        "and with `fuse`. Above 1: promises are faster. CPU is that of the process, in ns per file,\n"
-        "the kernel's workers included; the other ends are read by another process, on the other\n"
-        "core. There is no target: these are what promises cost or gain where nothing waits.",
+        "and with `fuse`. Above 1: promises are faster. CPU is that of the process in ns per file,\n"
+        "without and with, the kernel's workers included. The files are a disk's, in memory; those of\n"
+        "tmpfs the kernel gives to a worker, which is what their rows show. No targets: these are\n"
+        "what promises gain or cost where nothing waits.",
     "fuse_filter":
         "The same behind a filter of 50 instructions, as containers have one, with\n"
         "`FUSE_AIO_RING=1`. The kernel notes for which calls such a filter says yes whatever their\n"

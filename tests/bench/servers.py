@@ -99,8 +99,10 @@ KeepAliveTimeout 60
 EnableSendfile On
 ErrorLog {work}/error.log
 DocumentRoot {root}
-<Directory {root}>
+<Directory />
     AllowOverride {override}
+</Directory>
+<Directory {root}>
     Require all granted
 </Directory>
 """)
