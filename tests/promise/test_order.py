@@ -83,8 +83,3 @@ def requests(run):
         peer.send(b"?" * 50)
         peer.take()
     peer.socket.shutdown(1)
-
-
-def test_traffic(place):
-    """As much as it takes auto to try both ways; whether it has is not said."""
-    each(place, "traffic nodelay", ["", "v6 position"], requests)

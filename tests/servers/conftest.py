@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
 Fixtures of the server suite: the served tree, on both file systems, and every
-kind of server running without the library and with it in each mode, side by side.
+kind of server running without and with the library side by side.
 """
 import contextlib
 import os
@@ -20,13 +20,13 @@ from webtree import compare, populate   # noqa: E402
 
 @pytest.fixture(scope="session", params=sides.FILE_SYSTEMS)
 def trees(request):
-    with sides.of(request.param, populate) as found:
-        yield found
+    with sides.pair(request.param, populate) as pair:
+        yield pair
 
 
 @pytest.fixture(scope="session", params=list(daemons.KINDS))
 def running(request, trees):
-    """The same kind of server on every side."""
+    """The same kind of server on both sides."""
     kind = daemons.KINDS[request.param]
     with contextlib.ExitStack() as stack:
         yield [stack.enter_context(kind.start(side)) for side in trees]

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
-What the server suites share: a tree that exists three times, once for the
-server that runs plain and once for the same server with the library in each of
-the modes that do something, on a local directory or behind the slow file
-system, and the means to compare each of the two with the plain one.
+What the server suites share: a tree that exists twice, once for the server
+that runs plain and once for the same server with the library, on a local
+directory or behind the slow file system, and the means to compare the two.
 """
 import contextlib
 import difflib
@@ -16,9 +15,6 @@ import time
 import harness
 
 FILE_SYSTEMS = ("local", "slow")
-# The plain one and the modes, of one length: paths appear in replies with their sizes.
-PLAIN = "bare"
-MODES = ("auto", "fuse")
 SLOW_US = int(os.environ.get("FUSE_AIO_TEST_SLOW_US", "800"))
 
 # A day in the past: listings and validators then carry a date that both trees share.
@@ -28,20 +24,20 @@ _hashes = {}
 
 
 class Side:
-    """One of the runs that are compared: the plain one, or the one in a mode."""
+    """One of the two runs that are compared."""
 
     def __init__(self, name, work, backing, root, fs):
         self.name, self.fs = name, fs
         self.work = work            # private files of this side: configs, logs, pid files
         self.backing = backing      # the tree, where it can be read without a delay
         self.root = root            # the tree, as the server sees it
-        self.with_library = name != PLAIN
+        self.with_library = name == "with"
         self.stats = os.path.join(work, "stats.json")
 
     def env(self, **opts):
         if not self.with_library:
             return harness.lib_env(None)
-        return harness.lib_env(self.name, stats=self.stats, **opts)
+        return harness.lib_env("auto", stats=self.stats, **opts)
 
     def stats_of(self, comm):
         if not os.path.exists(self.stats):
@@ -62,14 +58,13 @@ class Side:
 
 
 @contextlib.contextmanager
-def of(fs, populate):
-    """Yields the sides, the plain one first, each with a tree of its own made by
-    populate(directory)."""
+def pair(fs, populate):
+    """Yields the two sides, each with a tree of its own made by populate(directory)."""
     with contextlib.ExitStack() as stack:
         top = os.path.realpath(stack.enter_context(harness.tmpfs_dir()))
         os.chmod(top, 0o755)
-        found = []
-        for name in (PLAIN, *MODES):
+        sides = []
+        for name in ("bare", "with"):    # of one length: paths appear in replies with their sizes
             work, backing = os.path.join(top, name), os.path.join(top, name, "tree")
             os.makedirs(backing)
             os.chmod(work, 0o755)
@@ -79,8 +74,8 @@ def of(fs, populate):
                 root = os.path.join(work, "mnt")
                 os.makedirs(root)
                 stack.enter_context(harness.slowfs(backing, root, delay_us=SLOW_US))
-            found.append(Side(name, work, backing, root, fs))
-        yield found
+            sides.append(Side(name, work, backing, root, fs))
+        yield sides
 
 
 def put(path, data, mode=0o644, when=OLD):
@@ -152,14 +147,11 @@ def eventually(condition, timeout=10, step=0.02):
 
 
 def same(results):
-    """Compares what the sides gave, by name; the plain one is what is right."""
-    plain = results[PLAIN]
-    wrong = []
-    for name, lib in results.items():
-        if lib != plain:
-            texts = [pprint.pformat(r, width=110).splitlines() for r in (plain, lib)]
-            diff = difflib.unified_diff(*texts, "without the library", f"with it, mode {name}",
-                                        n=2, lineterm="")
-            wrong.append(f"mode {name} differs from the plain run:\n" + "\n".join(list(diff)[:80]))
-    assert not wrong, "\n".join(wrong)
+    """Compares what the two sides gave; the plain one is what is right."""
+    plain, lib = results
+    if lib != plain:
+        texts = [pprint.pformat(r, width=110).splitlines() for r in (plain, lib)]
+        diff = difflib.unified_diff(*texts, "without the library", "with the library", n=2,
+                                    lineterm="")
+        raise AssertionError("the two runs differ:\n" + "\n".join(list(diff)[:80]))
     return plain

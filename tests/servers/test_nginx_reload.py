@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
 nginx changes its workers (SIGHUP) and its whole program (SIGUSR2) while
-requests come in: none is lost, without the library and in each mode.
+requests come in: none is lost, with and without the library.
 """
 import contextlib
 import os
@@ -130,5 +130,4 @@ def test_under_load(trees, name, how):
     assert wrong == [[]] * CLIENTS
     assert changed == ("reloaded" if how is reload else ("upgraded", True, 2))
     assert content(after) == digest(b"hello, world\n") and ended
-    for side in trees[1:]:
-        assert harness.total(side.stats_of("nginx"), "calls") > CLIENTS * ROUNDS, side.name
+    assert harness.total(trees[1].stats_of("nginx"), "calls") > CLIENTS * ROUNDS

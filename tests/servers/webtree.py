@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-The tree that all web servers serve, and the comparison of what the sides'
-servers gave of it.
+The tree that all web servers serve, and the comparison of what two of them
+gave of it.
 """
 import os
 
@@ -38,9 +38,8 @@ def populate(top):
 
 def compare(servers, scenario, *args):
     """Runs a scenario on each server; its result and the tree must be the same."""
-    results = {}
+    results = []
     for server in servers:
         result = server.side.clean(scenario(server, *args))
-        results[server.side.name] = {"result": result,
-                                     "tree": sides.snapshot(server.side.backing)}
+        results.append({"result": result, "tree": sides.snapshot(server.side.backing)})
     return sides.same(results)["result"]

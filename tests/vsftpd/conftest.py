@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-Fixtures of the vsftpd suite. `both` runs one scenario against vsftpd without the
-library and with it in each mode, and compares all that came out of it and the trees.
+Fixtures of the vsftpd suite. `both` runs one scenario against vsftpd without
+and with the library, and compares all that came out of it and both trees.
 """
 import contextlib
 import os
@@ -29,22 +29,19 @@ def big_file():
 
 @pytest.fixture(scope="session", params=sides.FILE_SYSTEMS)
 def farm(request, big_file):
-    """The sides on one file system, and their servers, started when first wanted."""
+    """The two sides on one file system, and their servers, started when first wanted."""
     harness.needs("vsftpd", "unshare", "mount")
     if why := ftp.can_isolate():
         pytest.skip(why)
-    with sides.of(request.param, lambda top: populate(top, big_file)) as found, \
-            Farm(found) as farm:
+    with sides.pair(request.param, lambda top: populate(top, big_file)) as pair, \
+            Farm(pair) as farm:
         yield farm
 
 
 class Farm(contextlib.ExitStack):
-    def __init__(self, found):
+    def __init__(self, pair):
         super().__init__()
-        self.sides, self.servers = found, {}
-
-    def side(self, name):
-        return next(side for side in self.sides if side.name == name)
+        self.sides, self.servers = pair, {}
 
     def start(self, side, name, options, env):
         """A server of its own for one scenario; the caller ends it."""
@@ -65,7 +62,7 @@ class Farm(contextlib.ExitStack):
 def both(farm):
     """both(scenario, **options): runs it on each side, compares, returns the plain result."""
     def run(scenario, *args, env=None, own=False, **options):
-        results = {}
+        results = []
         env = {"prespawn": 1} if env is None else env
         for side in farm.sides:
             if own:
@@ -75,7 +72,6 @@ def both(farm):
             else:
                 server = farm.server(side, options, env)
                 result = scenario(server, *args)
-            results[side.name] = {"result": side.clean(result),
-                                  "tree": sides.snapshot(side.backing)}
+            results.append({"result": side.clean(result), "tree": sides.snapshot(side.backing)})
         return sides.same(results)["result"]
     return run
