@@ -71,7 +71,7 @@ def _median(runs, key):
 
 def row(family, batch, files, work, opts):
     """Time per file plain and in fuse; CPU time and auto in the notes."""
-    seconds, warmup, rounds = (0.06, 0.03, 3) if opts.quick else (0.08, 0.05, opts.rounds)
+    seconds, warmup, rounds = (0.06, 0.03, 3) if opts.quick else (0.07, 0.03, opts.rounds)
     plain, fuse, auto = measured(
         f"{family}: {batch.name}",
         lambda v, _: once(batch, MODES[v], files, work, seconds, warmup), rounds, len(MODES))

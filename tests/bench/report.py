@@ -68,7 +68,7 @@ INTROS = {
         "`FUSE_AIO_MODE=fuse`, while 16 kept connections have one request under way on each (busybox:\n"
         "4, a connection for each file). Less is better. Counted by `perf stat`: under strace every\n"
         "call takes so long that the library takes the disk for a slow one. Apache's figures are\n"
-        "for a file five directories deep; with `AllowOverride All` each is looked into.",
+        "for a file five directories deep; with `AllowOverride All` it looks for a .htaccess in each.",
     "fuse_batch":
         "A program that opens a batch of files, sends each behind a header of 200 bytes to a\n"
         "connection of its own (writev, sendfile, close), polls all of them once, and so on; plain\n"
@@ -257,9 +257,11 @@ def batch_chart(plt, rows, title, path):
     panels = {}
     for r in rows:
         panels.setdefault(r.name.rsplit(", ", 1)[0], []).append(r)
-    figure, axes = plt.subplots(1, len(panels), figsize=(3 * len(panels) + 0.5, 3.8),
-                                squeeze=False)
-    for one, (label, some) in zip(axes[0], panels.items()):
+    lines = (len(panels) + 2) // 3
+    figure, grid = plt.subplots(lines, 3, figsize=(9.5, 0.4 + 3.1 * lines))
+    for one in grid.flat[len(panels):]:
+        one.remove()
+    for one, (label, some) in zip(grid.flat, panels.items()):
         counts = [r.extra["batch"] for r in some]
         for side, color in SIDES.items():
             for key, style in (("wall_ns", "-"), ("process_ns", ":")):
@@ -270,9 +272,9 @@ def batch_chart(plt, rows, title, path):
         one.set_xticks(counts, [str(c) for c in counts], fontsize=8)
         one.set_ylim(bottom=0)
         one.set_xlabel("files in a batch", fontsize=8)
-        one.set_title(label.replace(", ", "\n"), loc="left", fontsize=9)
-    axes[0][0].set_ylabel("µs per file; dotted: CPU", fontsize=9)
-    axes[0][0].legend(frameon=False, fontsize=8)
+        one.set_title(label, loc="left", fontsize=9)
+    grid.flat[0].set_ylabel("µs per file; dotted: CPU", fontsize=9)
+    grid.flat[0].legend(frameon=False, fontsize=8)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return _save(plt, figure, path)
 
