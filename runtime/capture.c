@@ -517,8 +517,6 @@ FA_HIDDEN int fa_close_touch(struct fa_call *c)
 	if (flags & FA_FD_WINDOW)
 		t->h.n[FA_N_dropped]++;
 	fa_pattern_count(t, f);
-	if (flags & FA_FD_SENT)
-		fa_trial_sent(t, f->site, t->h.skip ? FA_SKIP + 1 : 1);
 	c->dev = f->dev;
 	c->cold = flags & FA_FD_COLD;
 	c->start = fa_cycles();

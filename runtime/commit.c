@@ -105,6 +105,8 @@ static void reset(struct fa_thread *t, const struct fa_task *k)
 		return;
 	if (FA_SYS(SYS_connect, k->fd, &nobody, sizeof(nobody), 0, 0, 0) < 0)
 		FA_SYS(SYS_shutdown, k->fd, SHUT_RDWR, 0, 0, 0, 0);
+	if (fa_watch_of(k->fd))
+		fa_watch_of(k->fd)->tcp = FA_TCP_KNOWN;
 	t->h.n[FA_N_broken]++;
 	fa_fallback(t, FA_F_broken);
 }
@@ -115,6 +117,8 @@ static void failed_to_send(struct fa_thread *t, const struct fa_task *k, int err
 {
 	struct fa_watch *w = k->orphan ? NULL : fa_watch_of(k->fd);
 
+	if (w) /* nothing more is promised on it */
+		w->tcp = FA_TCP_KNOWN | (w->tcp & FA_TCP_NONBLOCK);
 	if (!w || error == EPIPE || w->error)
 		return;
 	w->error = (uint16_t)error;
@@ -206,6 +210,8 @@ FA_HIDDEN void fa_promise_completed(struct fa_thread *t, uint64_t user_data, int
 	case CLOSE:
 		k->in_flight--;
 		part->closed = result != -ECANCELED;
+		k->failed =
+			k->failed || result < 0; /* what was linked behind did not run */
 		break;
 	case SEND:
 		/* Broken off: what its chain was to do is done plainly. */
@@ -215,7 +221,9 @@ FA_HIDDEN void fa_promise_completed(struct fa_thread *t, uint64_t user_data, int
 			sent(t, k, result);
 		break;
 	case READABLE:
-		p->readable = true;
+		/* Not one that was cancelled and ends late. */
+		if (user_data % FA_TASKS == p->watching % FA_TASKS)
+			p->readable = true;
 		break;
 	}
 }
@@ -265,6 +273,7 @@ static void finish(struct fa_thread *t, struct fa_promises *p)
 			reset(t, k);
 			fa_task_free(p, k);
 		} else {
+			k->failed = false; /* done: its send is one of its own */
 			start_send(t, k);
 		}
 	}
@@ -535,8 +544,11 @@ FA_HIDDEN void fa_settle(struct fa_thread *t, int fd)
 	bool waits = true;
 
 	fa_commit(t);
-	while (waits && t->h.promise & FA_P_FLIGHT && t->ring.memory && fa_unsent(t, fd))
+	while (waits && t->h.promise & FA_P_FLIGHT && t->ring.memory && !t->ring.broken &&
+	       fa_unsent(t, fd))
 		waits = fa_ring_wait(t, FA_WAIT_NS) || blocks(t->promises, fd);
+	if (t->ring.broken)
+		fa_promise_lost(t);
 }
 
 /* A completion for when `fd` can be read, or has an error. */
@@ -548,13 +560,13 @@ static void watch_for(struct fa_thread *t, int fd)
 	if (!sqe)
 		return;
 	io_uring_prep_poll_add(sqe, fd, POLLIN | POLLRDHUP);
-	sqe->user_data = tag(READABLE, 0, 0);
+	sqe->user_data = tag(READABLE, ++t->promises->watching % FA_TASKS, 0);
 	fa_ring_submit(t);
 }
 
 static bool over(const struct fa_thread *t, int fd, int sent)
 {
-	if (!(t->h.promise & FA_P_FLIGHT) || !t->ring.memory)
+	if (!(t->h.promise & FA_P_FLIGHT) || !t->ring.memory || t->ring.broken)
 		return true;
 	return (fd >= 0 && t->promises->readable) || (sent >= 0 && !fa_unsent(t, sent));
 }
@@ -590,6 +602,6 @@ FA_HIDDEN int fa_drive(struct fa_thread *t, int fd, int sent)
 	}
 	fa_sys_fcntl(wake, F_SETFL, O_RDWR | O_NONBLOCK);
 	if (fd >= 0 && !t->promises->readable && t->ring.memory)
-		fa_ring_cancel(t, tag(READABLE, 0, 0));
+		fa_ring_cancel(t, tag(READABLE, t->promises->watching % FA_TASKS, 0));
 	return r < 0 && !over(t, fd, sent) ? (int)r : 0;
 }

@@ -320,7 +320,7 @@ static void settle_if_full(struct fa_thread *t, int fd)
 }
 
 /* Before a plain send to a descriptor. 0, or the negative errno that it shall fail with. */
-static int send_next(struct fa_thread *t, int fd)
+static int send_next(struct fa_thread *t, int fd, bool waits)
 {
 	struct fa_watch *w = fa_watch_of(fd);
 	int e = 0;
@@ -336,7 +336,7 @@ static int send_next(struct fa_thread *t, int fd)
 	order_numbers(t, t->promises, fd);
 	fa_ring_reap(t);
 	/* It was thought to fit: the kernel tells when there is room, as it would have. */
-	if (fa_unsent(t, fd) && w->tcp & FA_TCP_NONBLOCK)
+	if (fa_unsent(t, fd) && (!waits || w->tcp & FA_TCP_NONBLOCK))
 		return -EAGAIN;
 	if (fa_unsent(t, fd))
 		e = fa_drive(t, -1, fd);
@@ -390,7 +390,8 @@ static int64_t join_bytes(struct fa_thread *t, int fd, const struct iovec *iov, 
 		return -1;
 	to = p->staging + k->at + k->len - n;
 	for (int i = 0; i < count; i++) {
-		memcpy(to, iov[i].iov_base, iov[i].iov_len);
+		if (iov[i].iov_len)
+			memcpy(to, iov[i].iov_base, iov[i].iov_len);
 		to += iov[i].iov_len;
 	}
 	t->h.n[FA_N_promised]++;
@@ -410,7 +411,7 @@ FA_HIDDEN bool fa_promise_message(int fd, const void *message, int flags, int64_
 	    m->msg_iovlen <= IOVECS)
 		*result = join_bytes(t, fd, m->msg_iov, (int)m->msg_iovlen, flags);
 	if (*result < 0)
-		*result = send_next(t, fd);
+		*result = send_next(t, fd, !(flags & MSG_DONTWAIT));
 	fa_ready(t);
 	return *result != 0;
 }
@@ -424,7 +425,7 @@ FA_HIDDEN bool fa_promise_bytes(int fd, const struct iovec *iov, int count, int 
 		return false;
 	*result = join_bytes(t, fd, iov, count, flags);
 	if (*result < 0)
-		*result = send_next(t, fd);
+		*result = send_next(t, fd, !(flags & MSG_DONTWAIT));
 	fa_ready(t);
 	return *result != 0;
 }
@@ -486,7 +487,7 @@ static int64_t join_file(struct fa_thread *t, struct fa_fd *f, int to, int from,
 	struct fa_task *k;
 	uint64_t at, left;
 
-	if (!p || !n || f->born != fa_forks)
+	if (!p || !n || n > SSIZE_MAX || f->born != fa_forks)
 		return -1;
 	w = connection(to);
 	/* What waits for its file is put off where the socket does not block. */
@@ -496,7 +497,9 @@ static int64_t join_file(struct fa_thread *t, struct fa_fd *f, int to, int from,
 	left = at < f->size ? f->size - at : 0;
 	left = left < n ? left : n;
 	if (!left)
-		return f->flags & FA_FD_PROMISED ? 0 : -1; /* nothing of it is left */
+		return f->flags & FA_FD_PROMISED && at == f->size
+			       ? 0
+			       : -1; /* nothing of it is left */
 	k = room_for(t, p, w, to, left, !(w->tcp & FA_TCP_NONBLOCK));
 	if (!k)
 		return -1;
@@ -526,7 +529,7 @@ FA_HIDDEN bool fa_promise_file(int to, int from, off_t *offset, size_t n, const 
 	if (f && (f->flags & (FA_FD_READER | FA_FD_CLOSING)) == FA_FD_READER)
 		*result = join_file(t, f, to, from, offset, n);
 	if (*result < 0) {
-		*result = send_next(t, to);
+		*result = send_next(t, to, true);
 		fa_ready(t);
 		return *result != 0;
 	}
@@ -656,7 +659,7 @@ FA_HIDDEN bool fa_promise_receive(int fd, void *buf, size_t n, int flags, int64_
 
 	*result = 0;
 	/* Files are read from their own page cache, whatever was promised of others. */
-	if (!w || !f || f->flags)
+	if (!w || !f || f->flags & FA_FD_REGULAR)
 		return false;
 	t->h.touched++;
 	if (!fa_busy(t))

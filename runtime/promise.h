@@ -63,12 +63,13 @@ struct fa_promises {
 	uint32_t end;	/* of what is used of it */
 	uint32_t dirty; /* and has been, since it was last given back */
 	uint32_t order;
-	int last;      /* the task that may grow, -1: none */
-	int armed;     /* the file that may be sent next, -1: none */
-	uint32_t open; /* files that may be sent */
-	bool refused;  /* no memory, or no ring */
-	bool readable; /* what fa_drive() waits for has come */
-	uint64_t used; /* bit per task that is not free */
+	int last;	   /* the task that may grow, -1: none */
+	int armed;	   /* the file that may be sent next, -1: none */
+	uint32_t open;	   /* files that may be sent */
+	bool refused;	   /* no memory, or no ring */
+	uint32_t watching; /* number of the poll that it waits for */
+	bool readable;	   /* what fa_drive() waits for has come */
+	uint64_t used;	   /* bit per task that is not free */
 	struct fa_task task[FA_TASKS];
 	uint64_t pages[64]; /* of the program's, which have been found to be there */
 };
