@@ -5,8 +5,10 @@
  * on with a descriptor of its own, for the program may close its number.
  */
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fake.h"
@@ -132,6 +134,16 @@ static int run_open(const struct io_uring_sqe *s)
 	return 0;
 }
 
+/* What is not ready yet ends when the test says so. */
+static int run_poll(const struct io_uring_sqe *s)
+{
+	struct pollfd p = { s->fd, (short)s->poll32_events, 0 };
+	struct timespec now = { 0, 0 };
+	long n = call(SYS_ppoll, (long)&p, 1, (long)&now, 0, 0);
+
+	return n > 0 ? p.revents : n < 0 ? (int)n : FAKE_PENDING;
+}
+
 int fake_op_run(const struct io_uring_sqe *s)
 {
 	switch (s->opcode) {
@@ -149,6 +161,8 @@ int fake_op_run(const struct io_uring_sqe *s)
 		return run_close(s);
 	case IORING_OP_SEND:
 		return start_send(s);
+	case IORING_OP_POLL_ADD:
+		return run_poll(s);
 	case IORING_OP_RECV:
 		return (int)fake_kernel(SYS_recvfrom, s->fd, (long)s->addr, s->len,
 					(int)s->msg_flags | MSG_DONTWAIT, 0, 0);

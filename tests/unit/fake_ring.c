@@ -335,7 +335,6 @@ void fake_ring_use(void)
 	deferrals = links = 0;
 	for (unsigned i = 0; i < FAKE_OPS; i++)
 		fake_ring.result[i] = FAKE_RUN;
-	fake_ring.result[IORING_OP_POLL_ADD] = FAKE_PENDING;
 	for (unsigned i = 0; i < FAKE_SLOTS; i++)
 		fake_ring.slot[i] = -1;
 	fake_ring.eventfd = -1;
