@@ -74,12 +74,14 @@ struct fake_ring {
 	unsigned interrupted;  /* so many submissions first end with EINTR */
 	unsigned last_op;      /* what the probe tells */
 	void (*on_wait)(void); /* something happens while the program waits */
+	bool no_time;	       /* a wait that nothing ends is over at once */
 
 	/* for the test to look at */
 	struct io_uring_sqe *log; /* what was taken, FAKE_LOG at most */
 	unsigned logged, waits;
-	uint64_t wait_ns;      /* limit of the last wait */
-	uint64_t timed_out_ns; /* of all waits that nothing ended */
+	unsigned closed, closed_nothing; /* descriptors by it; numbers that were free */
+	uint64_t wait_ns;		 /* limit of the last wait */
+	uint64_t timed_out_ns;		 /* of all waits that nothing ended */
 };
 
 extern struct fake_ring fake_ring;
@@ -87,8 +89,11 @@ extern struct fake_ring fake_ring;
 /* Puts it in the place of the kernel's. */
 void fake_ring_use(void);
 
-/* A worker has ended an operation. */
+/* A worker has ended an operation: what is linked to it runs, or is cancelled. */
 void fake_ring_complete(uint64_t user_data, int result);
+
+/* Sends that are pending go on, where their peers have made room. */
+void fake_ring_retry(void);
 
 /* A worker runs one that was taken and left pending: its result. */
 int fake_ring_run(const struct io_uring_sqe *sqe);

@@ -8,9 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <liburing.h>
-
 #include "fake.h"
+#include "fake_ops.h"
 
 #define CQ_ENTRIES (2 * FA_RING_ENTRIES)
 #define CQES_AT 128U
@@ -25,6 +24,15 @@ static struct {
 	int result;
 } deferred[FAKE_LOG];
 static unsigned deferrals;
+
+/* What is linked behind an operation that has not ended. */
+#define LINKS 256U
+
+static struct {
+	uint64_t behind;
+	struct io_uring_sqe sqe;
+} linked[LINKS];
+static unsigned links;
 
 static long on_setup(long entries, long params, long c, long d, long e, long f)
 {
@@ -50,15 +58,19 @@ static long on_setup(long entries, long params, long c, long d, long e, long f)
 	fake_ring.cq_tail = fake_ring.sq_head + 17;
 	fake_ring.cqes = (struct io_uring_cqe *)(rings + CQES_AT);
 	fake_ring.made = true;
-	deferrals = 0;
+	deferrals = links = 0;
 	return 3;
 }
 
-static void clear_slot(unsigned index)
+/* A poll that is cancelled ends when the program next enters. */
+static void cancel(uint64_t user_data)
 {
-	if (fake_ring.slot[index] >= 0)
-		close(fake_ring.slot[index]);
-	fake_ring.slot[index] = -1;
+	for (unsigned i = fake_ring.logged; i-- > 0;)
+		if (taken[i].user_data == user_data) {
+			if (taken[i].opcode == IORING_OP_POLL_ADD)
+				fake_ring_complete(user_data, -ECANCELED);
+			return;
+		}
 }
 
 static long on_register(long index, long op, long arg, long n, long e, long f)
@@ -78,16 +90,17 @@ static long on_register(long index, long op, long arg, long n, long e, long f)
 		int fd;
 
 		memcpy(&fd, (void *)(uintptr_t)u->fds, sizeof(fd));
-		clear_slot(u->offset);
+		fake_slot_clear(u->offset);
 		/* Out of the way of the lowest free number, like a direct descriptor. */
 		fake_ring.slot[u->offset] = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 600);
 		return 1;
 	}
+	if (bare == IORING_REGISTER_SYNC_CANCEL)
+		cancel(((const struct io_uring_sync_cancel_reg *)arg)->addr);
 	if (bare == IORING_UNREGISTER_RING_FDS) {
 		fake_ring.made = false;
 		fake_ring.eventfd = -1;
-		for (unsigned i = 0; i < FAKE_SLOTS; i++)
-			clear_slot(i);
+		fake_ops_end();
 		return 1;
 	}
 	return 0;
@@ -113,7 +126,7 @@ static void post(uint64_t user_data, int result)
 	wake();
 }
 
-void fake_ring_complete(uint64_t user_data, int result)
+static void defer(uint64_t user_data, int result)
 {
 	assert_in_range(deferrals, 0, FAKE_LOG - 1);
 	deferred[deferrals].user_data = user_data;
@@ -130,85 +143,106 @@ static void run_deferred(void)
 	__atomic_and_fetch(fake_ring.sq_flags, ~IORING_SQ_TASKRUN, __ATOMIC_RELEASE);
 }
 
-static long call(long nr, long a, long b, long c, long d, long e)
+/* ---- chains ---- */
+
+/* How a chain stands behind what was submitted last. */
+enum chain { GOES_ON, BROKEN, WAITS };
+
+static enum chain stands(const struct io_uring_sqe *s, int result)
 {
-	return fake_kernel(nr, a, b, c, d, e, 0);
+	bool counts = s->opcode == IORING_OP_READ || s->opcode == IORING_OP_SEND;
+
+	if (result == FAKE_PENDING)
+		return WAITS;
+	/* One that is short has failed, as far as others are linked to it. */
+	return result < (counts ? (int)s->len : 0) ? BROKEN : GOES_ON;
 }
 
-/* As the kernel would, but at once. */
-static long run(const struct io_uring_sqe *s)
+static int start(const struct io_uring_sqe *s, enum chain chain)
 {
-	unsigned slot = s->file_index - 1;
-	long r;
+	int result = fake_ring.result[s->opcode];
 
-	switch (s->opcode) {
-	case IORING_OP_OPENAT:
-		r = call(SYS_openat, s->fd, (long)s->addr, (int)s->open_flags | O_CLOEXEC,
-			 s->len, 0);
-		if (r < 0)
-			return r;
-		clear_slot(slot);
-		/* Out of the way of the lowest free number, like a direct descriptor. */
-		fake_ring.slot[slot] = fcntl((int)r, F_DUPFD_CLOEXEC, 600);
-		close((int)r);
-		return 0;
-	case IORING_OP_STATX:
-		return call(SYS_statx, s->fd, (long)s->addr, (int)s->statx_flags, s->len,
-			    (long)s->off);
-	case IORING_OP_READ:
-		return call(SYS_pread64,
-			    s->flags & IOSQE_FIXED_FILE ? fake_ring.slot[s->fd] : s->fd,
-			    (long)s->addr, s->len, (long)s->off, 0);
-	case IORING_OP_SEND:
-		return call(SYS_sendto, s->fd, (long)s->addr, s->len, (int)s->msg_flags, 0);
-	case IORING_OP_RECV:
-		return call(SYS_recvfrom, s->fd, (long)s->addr, s->len, (int)s->msg_flags,
-			    0);
-	case IORING_OP_CLOSE:
-		if (!s->file_index)
-			return call(SYS_close, s->fd, 0, 0, 0, 0);
-		clear_slot(slot);
-		return 0;
-	case FA_OP_FIXED_FD_INSTALL:
-		return call(SYS_fcntl, fake_ring.slot[s->fd],
-			    s->rw_flags & (int)FA_FIXED_FD_NO_CLOEXEC ? F_DUPFD
-								      : F_DUPFD_CLOEXEC,
-			    0, 0, 0);
-	default:
-		return 0;
+	if (chain == BROKEN)
+		return -ECANCELED;
+	return result == FAKE_RUN ? fake_op_run(s) : result;
+}
+
+/* It has ended: what is linked to it is next. */
+static void ended(const struct io_uring_sqe *s, int result)
+{
+	struct io_uring_sqe last = *s;
+
+	for (unsigned i = 0; i < links; i++) {
+		struct io_uring_sqe next = linked[i].sqe;
+
+		if (linked[i].behind != last.user_data)
+			continue;
+		memmove(&linked[i], &linked[i + 1], (--links - i) * sizeof(*linked));
+		defer(last.user_data, result);
+		result = start(&next, stands(&last, result));
+		if (result == FAKE_PENDING)
+			return;
+		last = next;
+		i = UINT32_MAX;
 	}
+	defer(last.user_data, result);
+}
+
+void fake_ring_complete(uint64_t user_data, int result)
+{
+	for (unsigned i = fake_ring.logged; i-- > 0;)
+		if (taken[i].user_data == user_data) {
+			ended(&taken[i], result);
+			return;
+		}
+	defer(user_data, result);
 }
 
 int fake_ring_run(const struct io_uring_sqe *s)
 {
-	int result = (int)run(s);
+	int result = fake_op_run(s);
 
-	fake_ring_complete(s->user_data, result);
+	if (result != FAKE_PENDING)
+		fake_ring_complete(s->user_data, result);
 	return result;
 }
 
-/* True: what is linked to it may run. */
-static bool one(const struct io_uring_sqe *s, bool linked_before, bool go_on)
+void fake_ring_retry(void)
 {
-	int result = fake_ring.result[s->opcode];
+	struct io_uring_sqe s;
+	int result;
+
+	while (fake_op_sent(&s, &result))
+		ended(&s, result);
+}
+
+/* ---- entering ---- */
+
+static enum chain take(const struct io_uring_sqe *s, const struct io_uring_sqe *before,
+		       enum chain chain)
+{
+	int result;
 
 	if (fake_ring.logged < FAKE_LOG)
 		taken[fake_ring.logged++] = *s;
-	if (linked_before && !go_on && result != FAKE_PENDING)
-		result = -ECANCELED;
-	else if (result == FAKE_RUN)
-		result = (int)run(s);
-	if (result != FAKE_PENDING && (s->flags & IOSQE_ASYNC || linked_before))
-		fake_ring_complete(s->user_data, result);
+	if (chain == WAITS) {
+		assert_in_range(links, 0, LINKS - 1);
+		linked[links].behind = before->user_data;
+		linked[links++].sqe = *s;
+		return WAITS;
+	}
+	result = start(s, chain);
+	if (result != FAKE_PENDING && (s->flags & IOSQE_ASYNC || before))
+		defer(s->user_data, result);
 	else if (result != FAKE_PENDING)
 		post(s->user_data, result);
-	/* A short read breaks its chain. */
-	return result >= 0 && (s->opcode != IORING_OP_READ || result == (int)s->len);
+	return stands(s, result);
 }
 
 static long submit(unsigned n)
 {
-	bool linked = false, go_on = true;
+	const struct io_uring_sqe *before = NULL;
+	enum chain chain = GOES_ON;
 
 	if (fake_ring.interrupted) {
 		fake_ring.interrupted--;
@@ -222,43 +256,54 @@ static long submit(unsigned n)
 		const struct io_uring_sqe *s =
 			&fake_ring.sqes[*fake_ring.sq_head & (FA_RING_ENTRIES - 1)];
 
-		go_on = one(s, linked, go_on);
-		linked = s->flags & IOSQE_IO_LINK;
+		chain = take(s, before, before ? chain : GOES_ON);
+		before = s->flags & IOSQE_IO_LINK ? s : NULL;
 		__atomic_store_n(fake_ring.sq_head, *fake_ring.sq_head + 1,
 				 __ATOMIC_RELEASE);
 	}
 	return n;
 }
 
-static long on_enter(long index, long n, long wait, long flags, long arg, long size)
+static bool enough(long wait)
 {
-	const struct io_uring_getevents_arg *a = (void *)arg;
+	fake_ring_retry();
+	run_deferred();
+	return *fake_ring.cq_tail - *fake_ring.cq_head >= (uint32_t)wait;
+}
+
+static long wait_for(long wait, const struct io_uring_getevents_arg *a)
+{
 	struct timespec ts = { 0, 0 };
 
-	(void)index, (void)size;
-	if (!(flags & IORING_ENTER_GETEVENTS))
-		return submit((unsigned)n);
-	if (n) {
-		n = submit((unsigned)n);
-		run_deferred();
-		return n;
-	}
-	if (!wait) {
-		run_deferred();
+	if (enough(wait))
 		return 0;
-	}
 	fake_ring.waits++;
 	if (a && a->ts)
 		memcpy(&ts, (void *)(uintptr_t)a->ts, sizeof(ts));
 	fake_ring.wait_ns = (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
 	if (fake_ring.on_wait)
 		fake_ring.on_wait();
-	run_deferred();
-	if (*fake_ring.cq_head != *fake_ring.cq_tail)
+	if (enough(wait))
 		return 0;
 	fake_ring.timed_out_ns += fake_ring.wait_ns;
-	nanosleep(&ts, NULL);
+	if (!fake_ring.no_time)
+		nanosleep(&ts, NULL);
 	return -ETIME;
+}
+
+static long on_enter(long index, long n, long wait, long flags, long arg, long size)
+{
+	bool events = flags & IORING_ENTER_GETEVENTS;
+	long got = 0, r;
+
+	(void)index, (void)size;
+	if (n || !events) {
+		got = submit((unsigned)n);
+		if (got < n || !events)
+			return got;
+	}
+	r = wait_for(wait, (void *)arg);
+	return got ? got : r;
 }
 
 unsigned fake_ring_took(unsigned op, const struct io_uring_sqe **last)
@@ -287,7 +332,7 @@ const struct io_uring_sqe *fake_ring_nth(unsigned op, unsigned nth)
 void fake_ring_use(void)
 {
 	memset(&fake_ring, 0, sizeof(fake_ring));
-	deferrals = 0;
+	deferrals = links = 0;
 	for (unsigned i = 0; i < FAKE_OPS; i++)
 		fake_ring.result[i] = FAKE_RUN;
 	for (unsigned i = 0; i < FAKE_SLOTS; i++)
