@@ -106,12 +106,12 @@ static void *target(enum fa_symbol which)
 /* A child that shares memory but brings no thread-local storage of its own. */
 static void clone_coming(unsigned long flags)
 {
-	if (flags & CLONE_THREAD)
+	if (flags & CLONE_THREAD) {
 		fa_thread_coming();
-	else
+	} else {
 		fa_promise_fork();
-	if (!(flags & CLONE_THREAD))
 		fa_drain();
+	}
 	if (!(flags & (CLONE_THREAD | CLONE_VFORK)))
 		fa_sets_inherited();
 	if (flags & CLONE_VM && !(flags & CLONE_SETTLS))
@@ -137,7 +137,6 @@ void *fa_clone_gate(long fn, long stack, long flags, long arg, long e, long f)
 	void *fa_##name##_gate(long a, long b, long c, long d, long e, long f) \
 	{                                                                      \
 		(void)a, (void)b, (void)c, (void)d, (void)e, (void)f;          \
-		fa_settle_all();                                               \
 		fa_exec_coming();                                              \
 		return target(FA_SYM_##name);                                  \
 	}
@@ -220,7 +219,6 @@ void *fa_syscall_gate(long number, long a, long b, long c, long d, long e)
 		break;
 	case SYS_execve:
 	case SYS_execveat:
-		fa_settle_all();
 		fa_exec_coming();
 		break;
 	case SYS_exit_group:

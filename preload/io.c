@@ -27,18 +27,7 @@
 	} while (0)
 
 /* It may go to the kernel together with what was promised, or has to report an error. */
-#define PROMISED(fd, buf, n, flags)                                                  \
-	do {                                                                         \
-		int64_t got;                                                         \
-                                                                                     \
-		if (fa_promising() && fa_promise_receive(fd, buf, n, flags, &got)) { \
-			if (got < 0) {                                               \
-				errno = (int)-got;                                   \
-				return -1;                                           \
-			}                                                            \
-			return (ssize_t)got;                                         \
-		}                                                                    \
-	} while (0)
+#define PROMISED(fd, buf, n, flags) ANSWERED(fa_promise_receive(fd, buf, n, flags, &result))
 
 #define RECV(fd)                                      \
 	do {                                          \
@@ -120,31 +109,25 @@ off_t fa_lseek64(int fd, off_t offset, int whence)
 }
 
 /* Where the socket may say "not now", it does while the file would wait. */
-#define SENDFILE(name)                                                                     \
-	do {                                                                               \
-		struct fa_call c;                                                          \
-		ssize_t r = -1;                                                            \
-		size_t some;                                                               \
-		int64_t sent;                                                              \
-                                                                                           \
-		if (fa_promising() && fa_promise_file(to, from, offset, n, SITE, &sent)) { \
-			if (sent >= 0)                                                     \
-				return (ssize_t)sent;                                      \
-			errno = (int)-sent;                                                \
-			return -1;                                                         \
-		}                                                                          \
-		if (fa_likely(fa_pass_fd(from)))                                           \
-			return REAL(name)(to, from, offset, n);                            \
-		fa_use_begin(&c, from, FA_SENDFILE, SITE);                                 \
-		if (!c.f)                                                                  \
-			return REAL(name)(to, from, offset, n);                            \
-		some = fa_send_touch(&c, to, offset, n);                                   \
-		if (some || !n)                                                            \
-			r = REAL(name)(to, from, offset, some);                            \
-		else                                                                       \
-			errno = EAGAIN;                                                    \
-		fa_send_end(&c, to, n, some, r);                                           \
-		return r;                                                                  \
+#define SENDFILE(name)                                                         \
+	do {                                                                   \
+		struct fa_call c;                                              \
+		ssize_t r = -1;                                                \
+		size_t some;                                                   \
+                                                                               \
+		ANSWERED(fa_promise_file(to, from, offset, n, SITE, &result)); \
+		if (fa_likely(fa_pass_fd(from)))                               \
+			return REAL(name)(to, from, offset, n);                \
+		fa_use_begin(&c, from, FA_SENDFILE, SITE);                     \
+		if (!c.f)                                                      \
+			return REAL(name)(to, from, offset, n);                \
+		some = fa_send_touch(&c, to, offset, n);                       \
+		if (some || !n)                                                \
+			r = REAL(name)(to, from, offset, some);                \
+		else                                                           \
+			errno = EAGAIN;                                        \
+		fa_send_end(&c, to, n, some, r);                               \
+		return r;                                                      \
 	} while (0)
 
 ssize_t fa_sendfile(int to, int from, off_t *offset, size_t n)

@@ -29,17 +29,9 @@ static const char *const symbol_name[FA_SYMBOLS] = {
 static __thread bool resolving __attribute__((tls_model("initial-exec")));
 
 /* The one place where a raw result becomes errno. */
-static long result(long r)
-{
-	if (r >= 0 || r < -4095)
-		return r;
-	errno = (int)-r;
-	return -1;
-}
-
 static int boot_openat(int dirfd, const char *path, int flags, unsigned mode)
 {
-	return (int)result(fa_sys_openat(dirfd, path, flags, mode));
+	return (int)fa_result(fa_sys_openat(dirfd, path, flags, mode));
 }
 
 static int boot_open(const char *path, int flags, unsigned mode)
@@ -49,29 +41,30 @@ static int boot_open(const char *path, int flags, unsigned mode)
 
 static ssize_t boot_read(int fd, void *buf, size_t n)
 {
-	return result(fa_sys_read(fd, buf, n));
+	return fa_result(fa_sys_read(fd, buf, n));
 }
 
 static ssize_t boot_write(int fd, const void *buf, size_t n)
 {
-	return result(fa_sys_write(fd, buf, n));
+	return fa_result(fa_sys_write(fd, buf, n));
 }
 
 static void *boot_mmap(void *at, size_t n, int prot, int flags, int fd, off_t offset)
 {
-	long r = result(fa_syscall6(SYS_mmap, (long)at, (long)n, prot, flags, fd, offset));
+	long r = fa_result(
+		fa_syscall6(SYS_mmap, (long)at, (long)n, prot, flags, fd, offset));
 
 	return (void *)r;
 }
 
 static int boot_close(int fd)
 {
-	return (int)result(fa_sys_close(fd));
+	return (int)fa_result(fa_sys_close(fd));
 }
 
 static long boot_syscall(long n, long a, long b, long c, long d, long e, long f)
 {
-	return result(fa_syscall6(n, a, b, c, d, e, f));
+	return fa_result(fa_syscall6(n, a, b, c, d, e, f));
 }
 
 static int boot_missing(void)

@@ -8,6 +8,7 @@
 #define FA_REAL_H
 
 #include <dirent.h>
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -77,6 +78,27 @@ static inline fa_any_fn *fa_real_of(enum fa_symbol which)
 }
 
 #define REAL(name) ((fa_##name##_fn *)fa_real_of(FA_SYM_##name))
+
+/* What the program gets for a count, an address or a negative errno. */
+static inline long fa_result(long r)
+{
+	if (r >= 0 || r < -4095)
+		return r;
+	errno = (int)-r;
+	return -1;
+}
+
+/*
+ * Returns what a promise has answered; `answered` sets `result`. Where it is false the
+ * plain call follows.
+ */
+#define ANSWERED(answered)                                 \
+	do {                                               \
+		int64_t result;                            \
+                                                           \
+		if (fa_promising() && (answered))          \
+			return (ssize_t)fa_result(result); \
+	} while (0)
 
 #define SITE __builtin_return_address(0)
 

@@ -2,25 +2,10 @@
  *
  * Wrappers of the calls that send to connections and set their options.
  */
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
 #include "real.h"
-
-/* The answer to a promise: a count, or a negative errno. */
-#define ANSWERED(answered)                            \
-	do {                                          \
-		int64_t result;                       \
-                                                      \
-		if (fa_promising() && (answered)) {   \
-			if (result < 0) {             \
-				errno = (int)-result; \
-				return -1;            \
-			}                             \
-			return (ssize_t)result;       \
-		}                                     \
-	} while (0)
 
 #define BYTES(fd, buf, n, flags)                                                      \
 	fa_promise_bytes(fd, &(const struct iovec){ (void *)(uintptr_t)(buf), n }, 1, \

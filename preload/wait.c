@@ -12,35 +12,27 @@
 
 #include "real.h"
 
-static int counted(int n)
-{
-	if (n >= 0)
-		return n;
-	errno = -n;
-	return -1;
-}
-
 /*
  * `call` waits as the program asked, unless something of the library's is under
  * way, which `end` then waits for as well. The result is a count or a negative
  * errno there, and as in libc here. `heard` looks at what it tells the program.
  */
-#define WAIT(ns, mask, call, end, heard)           \
-	do {                                       \
-		struct fa_wait w;                  \
-		int n = 0;                         \
-                                                   \
-		if (fa_likely(fa_pass_wait()))     \
-			return call;               \
-		if (fa_wait_begin(&w, ns, mask)) { \
-			n = call;                  \
-			if (n > 0)                 \
-				n = counted(end);  \
-		} else {                           \
-			n = counted(end);          \
-		}                                  \
-		heard;                             \
-		return n;                          \
+#define WAIT(ns, mask, call, end, heard)                 \
+	do {                                             \
+		struct fa_wait w;                        \
+		int n = 0;                               \
+                                                         \
+		if (fa_likely(fa_pass_wait()))           \
+			return call;                     \
+		if (fa_wait_begin(&w, ns, mask)) {       \
+			n = call;                        \
+			if (n > 0)                       \
+				n = (int)fa_result(end); \
+		} else {                                 \
+			n = (int)fa_result(end);         \
+		}                                        \
+		heard;                                   \
+		return n;                                \
 	} while (0)
 
 /* That a peer has taken bytes off is no news, as it is none after a write. */
@@ -119,7 +111,7 @@ int fa_epoll_create1(int flags)
 		int c = fa_promising() ? fa_promise_accept(fd) : 0; \
                                                                     \
 		if (c < 0)                                          \
-			return counted(c);                          \
+			return (int)fa_result(c);                   \
 		c = call;                                           \
 		if (c >= 0 && !fa_off) {                            \
 			fa_accepted(c);                             \
@@ -210,7 +202,7 @@ int fa_select(int count, fd_set *in, fd_set *out, fd_set *except, struct timeval
 
 		fa_wait_write(tv, &rest, sizeof(rest));
 	}
-	return counted(n);
+	return (int)fa_result(n);
 }
 
 int fa_pselect(int count, fd_set *in, fd_set *out, fd_set *except,
@@ -225,5 +217,5 @@ int fa_pselect(int count, fd_set *in, fd_set *out, fd_set *except,
 	fa_wait_begin(&w, of_ts(ts), mask);
 	if (!fa_select_wait(&w, count, in, out, except, &n))
 		return REAL(pselect)(count, in, out, except, ts, mask);
-	return counted(n);
+	return (int)fa_result(n);
 }

@@ -305,6 +305,16 @@ static void window_used(struct fa_call *c)
 		fa_record_window(fa_thread_of(c->t), c->f, true);
 }
 
+/* A call's place in the sequence. */
+static void place(struct fa_call *c, enum fa_op op)
+{
+	c->t->looked++;
+	fa_step(c->f, op);
+	c->f->at[op] = c->site;
+	if (op == FA_READ || op == FA_SENDFILE)
+		window_used(c);
+}
+
 /* Before the call: its place in the sequence, and the clock. */
 FA_HIDDEN void fa_fd_touch(struct fa_call *c, enum fa_op op)
 {
@@ -319,28 +329,26 @@ FA_HIDDEN void fa_fd_touch(struct fa_call *c, enum fa_op op)
 		c->f = NULL;
 		return;
 	}
-	c->t->looked++;
-	fa_step(c->f, op);
-	c->f->at[op] = c->site;
-	if (op == FA_READ || op == FA_SENDFILE)
-		window_used(c);
+	place(c, op);
 	c->start = fa_cycles();
+}
+
+/* So much more of it has been read or sent. */
+static void more_bytes(struct fa_fd *f, int64_t n)
+{
+	bool first = !f->bytes;
+
+	f->bytes += (uint64_t)n;
+	if (f->flags & FA_FD_COLD)
+		fa_hint_read(fa_hint_of(f->site), f->bytes, first);
 }
 
 /* A sendfile that a promise has answered has its place in the sequence all the same. */
 FA_HIDDEN void fa_sent_settled(struct fa_call *c, int64_t result)
 {
-	struct fa_fd *f = c->f;
-	bool first = !f->bytes;
-
-	c->t->looked++;
-	f->steps++;
-	fa_step(f, FA_SENDFILE);
-	f->at[FA_SENDFILE] = c->site;
-	f->bytes += (uint64_t)result;
-	window_used(c);
-	if (f->flags & FA_FD_COLD)
-		fa_hint_read(fa_hint_of(f->site), f->bytes, first);
+	c->f->steps++;
+	place(c, FA_SENDFILE);
+	more_bytes(c->f, result);
 	if (fa_unlikely(fa_recording))
 		fa_record_use(c, FA_SENDFILE, result, FA_REC_SETTLED);
 }
@@ -381,11 +389,7 @@ FA_HIDDEN void fa_fd_done(struct fa_call *c, enum fa_op op, int64_t result)
 	    fa_ns(cycles) >= FA_COLD_NS)
 		fa_walk_stale(fa_thread_of(c->t));
 	if ((op == FA_READ || op == FA_SENDFILE) && result > 0) {
-		bool first = !f->bytes;
-
-		f->bytes += (uint64_t)result;
-		if (f->flags & FA_FD_COLD)
-			fa_hint_read(fa_hint_of(f->site), f->bytes, first);
+		more_bytes(f, result);
 		if (f->flags & FA_FD_COLD && op == FA_READ)
 			keep_ahead(f, c->fd);
 	}
@@ -405,8 +409,6 @@ FA_HIDDEN void fa_send_end(struct fa_call *c, int to, size_t n, size_t some, int
 		}
 		fa_regime_note(c->f->dev, FA_READ, ns);
 	}
-	if (sent > 0)
-		c->f->flags |= FA_FD_SENT;
 	if (sent < (int64_t)n)
 		c->f->flags |= FA_FD_WAITED;
 	/* A full socket tells by itself when there is room; this one has room now. */

@@ -6,6 +6,8 @@
  * had any more, the connection is reset.
  */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -15,7 +17,6 @@
 #include "own.h"
 #include "process.h"
 #include "promise.h"
-#include "report.h"
 #include "sys.h"
 
 enum kind { READ, CLOSE, SEND, READABLE };
@@ -103,8 +104,8 @@ static void reset(struct fa_thread *t, const struct fa_task *k)
 
 	if (k->orphan)
 		return;
-	if (FA_SYS(SYS_connect, k->fd, &nobody, sizeof(nobody), 0, 0, 0) < 0)
-		FA_SYS(SYS_shutdown, k->fd, SHUT_RDWR, 0, 0, 0, 0);
+	if (fa_sys_connect(k->fd, &nobody, sizeof(nobody)) < 0)
+		fa_sys_shutdown(k->fd, SHUT_RDWR);
 	if (fa_watch_of(k->fd))
 		fa_watch_of(k->fd)->tcp = FA_TCP_KNOWN;
 	t->h.n[FA_N_broken]++;
@@ -140,8 +141,7 @@ static void send_plainly(struct fa_thread *t, const struct fa_task *k)
 	uint32_t done = 0;
 
 	while (done < k->len && patience) {
-		long n = FA_SYS(SYS_sendto, k->fd, from + done, k->len - done, SEND_FLAGS,
-				NULL, 0);
+		long n = fa_sys_send(k->fd, from + done, k->len - done, SEND_FLAGS);
 		struct __kernel_timespec second = { 1, 0 };
 		struct pollfd p = { k->fd, POLLOUT, 0 };
 
@@ -235,8 +235,8 @@ static bool read_plainly(const struct fa_promises *p, struct fa_part *part)
 	uint32_t done = 0;
 
 	while (done < part->len) {
-		long n = FA_SYS(SYS_pread64, part->fd, p->staging + part->at + done,
-				part->len - done, part->offset + done, 0, 0);
+		long n = fa_sys_pread(part->fd, p->staging + part->at + done,
+				      part->len - done, part->offset + done);
 
 		if (n <= 0 && n != -EINTR)
 			return false;
@@ -373,10 +373,7 @@ static unsigned prepare(struct fa_thread *t, struct fa_promises *p, struct fa_ta
 
 static void set_cork(struct fa_watch *w, int fd, bool on)
 {
-	int value = on;
-
-	FA_SYS(SYS_setsockopt, fd, 6 /* IPPROTO_TCP */, 3 /* TCP_CORK */, &value,
-	       sizeof(value), 0);
+	fa_sys_setsockopt(fd, IPPROTO_TCP, TCP_CORK, on);
 	w->tcp = (uint8_t)(on ? w->tcp | FA_TCP_CORKED : w->tcp & ~FA_TCP_CORKED);
 }
 

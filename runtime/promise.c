@@ -7,10 +7,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -18,17 +14,6 @@
 #include "sys.h"
 
 #define PAGE 4096UL
-#define SO_MEMINFO_ 55
-#define MEMINFO_SNDBUF 3
-#define MEMINFO_QUEUED 5
-#define MEMINFO_WORDS 9
-
-FA_HIDDEN uint32_t fa_forks;
-
-static int option(int fd, int level, int name, void *value, uint32_t size)
-{
-	return (int)FA_SYS(SYS_getsockopt, fd, level, name, value, &size, 0);
-}
 
 /* ---- memory of the program ---- */
 
@@ -54,100 +39,6 @@ static bool there(struct fa_promises *p, const void *at, size_t n, bool write)
 			return false;
 		*known = key | (write ? 2U : 0);
 	}
-	return true;
-}
-
-/* ---- connections ---- */
-
-/* Is standard output nothing that stdio has ever written to, or does not buffer? */
-static bool stdio_uses(int fd)
-{
-	return fd == 2 || (fd == 1 && (stdout->_IO_buf_base || stdout->_flags & 0x202));
-}
-
-static void ask(struct fa_watch *w, int fd)
-{
-	unsigned char state = 0;
-	int flags = fa_sys_fcntl(fd, F_GETFL, 0);
-
-	w->tcp |= FA_TCP_KNOWN;
-	if (flags < 0 || option(fd, IPPROTO_TCP, TCP_INFO, &state, 1) < 0 ||
-	    (state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT))
-		return;
-	w->tcp |= FA_TCP_GOOD;
-	if (flags & O_NONBLOCK)
-		w->tcp |= FA_TCP_NONBLOCK;
-}
-
-static struct fa_watch *connection(int fd)
-{
-	const struct fa_fd *f = fa_fd_slot(fd);
-	struct fa_watch *w = fa_watch_of(fd);
-
-	if (!w || !f || f->flags || stdio_uses(fd))
-		return NULL;
-	if (!(w->tcp & FA_TCP_KNOWN))
-		ask(w, fd);
-	return w->tcp & FA_TCP_GOOD ? w : NULL;
-}
-
-FA_HIDDEN void fa_promise_accepted(int fd, int listener, int flags)
-{
-	struct fa_watch *w = fa_watch_of(fd), *from = fa_watch_of(listener);
-	struct fa_thread *t = fa_thread_of(fa_self);
-	int protocol = 0;
-
-	if (!w || !from || !t || (fa_options.mode != FA_MODE_FUSE && !t->trials.on) ||
-	    !fa_busy(t))
-		return;
-	if (!(from->tcp & FA_TCP_KNOWN)) {
-		from->tcp = FA_TCP_KNOWN;
-		if (option(listener, SOL_SOCKET, SO_PROTOCOL, &protocol, sizeof(int)) ==
-			    0 &&
-		    protocol == IPPROTO_TCP)
-			from->tcp |= FA_TCP_LISTENS;
-	}
-	w->tcp = FA_TCP_OURS;
-	if (from->tcp & FA_TCP_LISTENS)
-		w->tcp |= FA_TCP_KNOWN | FA_TCP_GOOD |
-			  (flags & SOCK_NONBLOCK ? FA_TCP_NONBLOCK : 0);
-	w->room = 0;
-	fa_ready(t);
-}
-
-FA_HIDDEN void fa_socket_flags(int fd, long flags)
-{
-	struct fa_watch *w = fa_watch_of(fd);
-
-	if (w && w->tcp & FA_TCP_KNOWN)
-		w->tcp = (uint8_t)((w->tcp & ~FA_TCP_NONBLOCK) |
-				   (flags & O_NONBLOCK ? FA_TCP_NONBLOCK : 0));
-}
-
-FA_HIDDEN void fa_forget_socket(int fd)
-{
-	struct fa_watch *w = fa_watch_of(fd);
-
-	if (w && !fa_off)
-		w->tcp &= FA_TCP_OURS;
-}
-
-/* Will so much surely fit into its send buffer? Then it is taken to be in there. */
-static bool fits(struct fa_watch *w, int fd, uint32_t n)
-{
-	uint32_t info[MEMINFO_WORDS] = { 0 };
-
-	if (w->room < n && option(fd, SOL_SOCKET, SO_MEMINFO_, info, sizeof(info)) == 0 &&
-	    info[MEMINFO_SNDBUF] > info[MEMINFO_QUEUED]) {
-		uint32_t queued = fa_unsent(fa_thread_of(fa_self), fd);
-
-		/* Small segments take three times their bytes. */
-		w->room = (info[MEMINFO_SNDBUF] - info[MEMINFO_QUEUED]) / 4;
-		w->room -= queued < w->room ? queued : w->room;
-	}
-	if (w->room < n)
-		return false;
-	w->room -= n;
 	return true;
 }
 
@@ -183,11 +74,9 @@ static struct fa_promises *able(struct fa_thread *t)
 	return p && fa_ring_need(t) == 0 ? p : NULL;
 }
 
-/* The same connection may have another number, unless it was accepted here. */
-static void order_numbers(struct fa_thread *t, struct fa_promises *p, int fd)
+FA_HIDDEN void fa_order_numbers(struct fa_thread *t, struct fa_promises *p, int fd)
 {
 	bool ours = fa_watches[fd].tcp & FA_TCP_OURS;
-
 	const struct fa_task *k;
 
 	FA_EACH_TASK(p, k)
@@ -205,7 +94,7 @@ static struct fa_task *free_task(struct fa_promises *p)
 	return ~p->used ? &p->task[__builtin_ctzll(~p->used)] : NULL;
 }
 
-static bool queued_for(const struct fa_promises *p, int fd)
+FA_HIDDEN bool fa_queued_for(const struct fa_promises *p, int fd)
 {
 	const struct fa_task *k;
 
@@ -225,9 +114,9 @@ static struct fa_task *task_of(struct fa_thread *t, struct fa_promises *p, int f
 	if (k && k->fd == fd && k->parts < FA_PARTS)
 		return k;
 	/* Two sends of one connection in one submission might overtake each other. */
-	if (queued_for(p, fd))
+	if (fa_queued_for(p, fd))
 		fa_commit(t);
-	order_numbers(t, p, fd);
+	fa_order_numbers(t, p, fd);
 	k = free_task(p);
 	if (!k) {
 		fa_commit(t);
@@ -262,7 +151,7 @@ static struct fa_task *room_for(struct fa_thread *t, struct fa_promises *p,
 		fa_commit(t);
 	if (p->end + n > FA_UNSENT_PROCESS)
 		return NULL;
-	fitting = fits(w, fd, (uint32_t)n);
+	fitting = fa_connection_fits(w, fd, (uint32_t)n);
 	if (!fitting && !waits)
 		return NULL;
 	k = task_of(t, p, fd);
@@ -273,74 +162,6 @@ static struct fa_task *room_for(struct fa_thread *t, struct fa_promises *p,
 		p->dirty = p->dirty > p->end ? p->dirty : p->end;
 	}
 	return k;
-}
-
-/* ---- touches ---- */
-
-FA_HIDDEN void fa_touch_slow(void)
-{
-	struct fa_thread *t = fa_thread_of(fa_self);
-
-	t->h.touched++;
-	if (!(t->h.promise & FA_P_QUEUED) || !fa_busy(t))
-		return;
-	fa_commit(t);
-	fa_ready(t);
-}
-
-FA_HIDDEN void fa_settle_slow(void)
-{
-	struct fa_thread *t = fa_thread_of(fa_self);
-
-	t->h.touched++;
-	if (!fa_busy(t))
-		return;
-	fa_settle(t, -1);
-	fa_ready(t);
-}
-
-/* What the connection has to report from a promised send. 0: nothing. */
-static int report(struct fa_watch *w)
-{
-	int e = w ? w->error : 0;
-
-	if (w)
-		w->error = 0;
-	return e;
-}
-
-/* A plain send that blocks would keep what is on its way to others. */
-static void settle_if_full(struct fa_thread *t, int fd)
-{
-	struct __kernel_timespec now = { 0, 0 };
-	struct pollfd p = { fd, POLLOUT, 0 };
-
-	if (fa_sys_ppoll(&p, 1, &now, NULL) == 0 && !fa_nonblocking(fd))
-		fa_settle(t, -1);
-}
-
-/* Before a plain send to a descriptor. 0, or the negative errno that it shall fail with. */
-static int send_next(struct fa_thread *t, int fd, bool waits)
-{
-	struct fa_watch *w = fa_watch_of(fd);
-	int e = 0;
-
-	t->h.touched++;
-	fa_commit(t);
-	if (!(t->h.promise & FA_P_FLIGHT))
-		return -report(w);
-	if (!w || !fa_sending(t->promises, fd))
-		settle_if_full(t, fd);
-	if (!w || !(w->tcp & FA_TCP_GOOD))
-		return 0;
-	order_numbers(t, t->promises, fd);
-	fa_ring_reap(t);
-	/* It was thought to fit: the kernel tells when there is room, as it would have. */
-	if (fa_unsent(t, fd) && (!waits || w->tcp & FA_TCP_NONBLOCK))
-		return -EAGAIN;
-	if (fa_unsent(t, fd))
-		e = fa_drive(t, -1, fd);
-	return e ? e : -report(w);
 }
 
 /* ---- what joins ---- */
@@ -378,7 +199,7 @@ static int64_t join_bytes(struct fa_thread *t, int fd, const struct iovec *iov, 
 	if (!p || flags & ~known || count <= 0 || count > IOVECS ||
 	    !(p->armed >= 0 || (p->last >= 0 && p->task[p->last].fd == fd)))
 		return -1;
-	w = connection(fd);
+	w = fa_connection(fd);
 	if (!w || w->error || !able(t) ||
 	    !there(p, iov, (size_t)count * sizeof(*iov), false))
 		return -1;
@@ -398,6 +219,15 @@ static int64_t join_bytes(struct fa_thread *t, int fd, const struct iovec *iov, 
 	return (int64_t)n;
 }
 
+/* What has not joined goes behind what was promised. True: it needs no plain call. */
+static bool answered(struct fa_thread *t, int fd, bool waits, int64_t *result)
+{
+	if (*result < 0)
+		*result = fa_send_next(t, fd, waits);
+	fa_ready(t);
+	return *result != 0;
+}
+
 FA_HIDDEN bool fa_promise_message(int fd, const void *message, int flags, int64_t *result)
 {
 	struct fa_thread *t = fa_thread_of(fa_self);
@@ -410,10 +240,7 @@ FA_HIDDEN bool fa_promise_message(int fd, const void *message, int flags, int64_
 	if (p && there(p, m, sizeof(*m), false) && !m->msg_name && !m->msg_control &&
 	    m->msg_iovlen <= IOVECS)
 		*result = join_bytes(t, fd, m->msg_iov, (int)m->msg_iovlen, flags);
-	if (*result < 0)
-		*result = send_next(t, fd, !(flags & MSG_DONTWAIT));
-	fa_ready(t);
-	return *result != 0;
+	return answered(t, fd, !(flags & MSG_DONTWAIT), result);
 }
 
 FA_HIDDEN bool fa_promise_bytes(int fd, const struct iovec *iov, int count, int flags,
@@ -424,10 +251,7 @@ FA_HIDDEN bool fa_promise_bytes(int fd, const struct iovec *iov, int count, int 
 	if (!fa_busy(t))
 		return false;
 	*result = join_bytes(t, fd, iov, count, flags);
-	if (*result < 0)
-		*result = send_next(t, fd, !(flags & MSG_DONTWAIT));
-	fa_ready(t);
-	return *result != 0;
+	return answered(t, fd, !(flags & MSG_DONTWAIT), result);
 }
 
 /* Its size and kind, as the program may have just learned. */
@@ -489,7 +313,7 @@ static int64_t join_file(struct fa_thread *t, struct fa_fd *f, int to, int from,
 
 	if (!p || !n || n > SSIZE_MAX || f->born != fa_forks)
 		return -1;
-	w = connection(to);
+	w = fa_connection(to);
 	/* What waits for its file is put off where the socket does not block. */
 	if (!w || w->error || (f->flags & FA_FD_COLD && w->tcp & FA_TCP_NONBLOCK) ||
 	    !regular(t, f, from) || !position(p, f, from, offset, &at))
@@ -528,11 +352,8 @@ FA_HIDDEN bool fa_promise_file(int to, int from, off_t *offset, size_t n, const 
 	c.f = f;
 	if (f && (f->flags & (FA_FD_READER | FA_FD_CLOSING)) == FA_FD_READER)
 		*result = join_file(t, f, to, from, offset, n);
-	if (*result < 0) {
-		*result = send_next(t, to, true);
-		fa_ready(t);
-		return *result != 0;
-	}
+	if (*result < 0)
+		return answered(t, to, true, result);
 	t->h.n[FA_N_calls]++;
 	t->h.n[FA_N_promised]++;
 	fa_sent_settled(&c, *result);
@@ -573,17 +394,9 @@ FA_HIDDEN bool fa_promise_close(struct fa_thread *t, struct fa_fd *f, int fd, bo
 	fa_promise_gone(fd);
 	if (!(f->flags & FA_FD_PROMISED) || !p)
 		return false;
-	if (slow) {
-		fa_commit(t);
-		return false;
-	}
-	if (sent_elsewhere(p, fd)) {
-		fa_commit(t);
-		return false;
-	}
 	if (p->last >= 0 && p->task[p->last].parts)
 		part = &p->task[p->last].part[p->task[p->last].parts - 1];
-	if (!part || part->fd != fd) {
+	if (slow || !part || part->fd != fd || sent_elsewhere(p, fd)) {
 		fa_commit(t);
 		return false;
 	}
@@ -603,7 +416,7 @@ FA_HIDDEN bool fa_promise_cork(int fd, const void *value, socklen_t len)
 
 	if (!p || len < sizeof(int) || !fa_busy(t))
 		return false;
-	w = connection(fd);
+	w = fa_connection(fd);
 	if (w && w->tcp & FA_TCP_CORK_KNOWN && able(t) &&
 	    there(p, value, sizeof(int), false) && task_of(t, p, fd)) {
 		memcpy(&on, value, sizeof(on));
@@ -617,130 +430,6 @@ FA_HIDDEN bool fa_promise_cork(int fd, const void *value, socklen_t len)
 	}
 	fa_ready(t);
 	return joined;
-}
-
-FA_HIDDEN void fa_corked(int fd, const void *value)
-{
-	struct fa_watch *w = fa_watch_of(fd);
-	int on;
-
-	if (!w || !(w->tcp & FA_TCP_GOOD))
-		return;
-	memcpy(&on, value, sizeof(on));
-	w->tcp = (uint8_t)((w->tcp & ~(FA_TCP_CORKED | FA_TCP_CORK_WANTED)) |
-			   FA_TCP_CORK_KNOWN |
-			   (on ? FA_TCP_CORKED | FA_TCP_CORK_WANTED : 0));
-}
-
-/* ---- other calls on connections ---- */
-
-/*
- * Before a call that blocks until `fd` has something to read. Where a time limit of
- * its own goes with it, nothing else may be waited for meanwhile.
- */
-static int wait_for(struct fa_thread *t, int fd)
-{
-	struct timeval limit = { 0, 0 };
-
-	if (option(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0 &&
-	    (limit.tv_sec || limit.tv_usec)) {
-		fa_settle(t, -1);
-		return 0;
-	}
-	return fa_drive(t, fd, -1);
-}
-
-FA_HIDDEN bool fa_promise_receive(int fd, void *buf, size_t n, int flags, int64_t *result)
-{
-	struct fa_thread *t = fa_thread_of(fa_self);
-	const struct fa_fd *f = fa_fd_slot(fd);
-	struct fa_watch *w = fa_watch_of(fd);
-	bool nonblock;
-
-	*result = 0;
-	/* Files are read from their own page cache, whatever was promised of others. */
-	if (!w || !f || f->flags & FA_FD_REGULAR)
-		return false;
-	t->h.touched++;
-	if (!fa_busy(t))
-		return false;
-	nonblock = (w->tcp & (FA_TCP_GOOD | FA_TCP_NONBLOCK)) ==
-			   (FA_TCP_GOOD | FA_TCP_NONBLOCK) ||
-		   flags & MSG_DONTWAIT;
-	if (w->error == ECONNRESET && !queued_for(t->promises, fd)) {
-		*result = -report(w);
-	} else if (t->h.promise & FA_P_QUEUED) {
-		if (buf && nonblock && w->tcp & FA_TCP_GOOD && n <= INT_MAX &&
-		    t->ring.memory && !queued_for(t->promises, fd)) {
-			*result = fa_commit_receive(t, fd, buf, n, flags);
-			fa_ready(t);
-			if (*result == FA_NOT_RECEIVED)
-				return false;
-			t->h.n[FA_N_calls]++;
-			return true;
-		}
-		fa_commit(t);
-	}
-	if (!*result && t->h.promise & FA_P_FLIGHT && !nonblock && !fa_nonblocking(fd))
-		*result = wait_for(t, fd);
-	fa_ready(t);
-	return *result != 0;
-}
-
-FA_HIDDEN int fa_promise_accept(int fd)
-{
-	struct fa_thread *t = fa_thread_of(fa_self);
-	int e = 0;
-
-	t->h.touched++;
-	if (!fa_busy(t))
-		return 0;
-	fa_commit(t);
-	if (t->h.promise & FA_P_FLIGHT && !fa_nonblocking(fd))
-		e = wait_for(t, fd);
-	fa_ready(t);
-	return e;
-}
-
-FA_HIDDEN void fa_promise_closing(int fd)
-{
-	struct fa_thread *t = fa_thread_of(fa_self);
-	struct linger {
-		int on, seconds;
-	} linger = { 0, 0 };
-	struct fa_promises *p;
-	struct fa_task *k;
-
-	t->h.touched++;
-	if (!fa_busy(t))
-		return;
-	fa_commit(t);
-	p = t->promises;
-	if (p && t->h.promise & FA_P_FLIGHT && fa_unsent(t, fd)) {
-		unsigned tasks = 0;
-
-		FA_EACH_TASK(p, k)
-		{
-			tasks += k->fd == fd && !k->orphan;
-		}
-		/* The number is needed for what has not been submitted yet. */
-		if (tasks > 1 ||
-		    (option(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) == 0 &&
-		     linger.on && linger.seconds))
-			fa_settle(t, fd);
-		FA_EACH_TASK(p, k)
-		{
-			k->orphan = k->orphan || k->fd == fd;
-		}
-	}
-	fa_ready(t);
-}
-
-FA_HIDDEN int fa_take_error(int fd)
-{
-	struct fa_watch *w = fa_watch_of(fd);
-
-	return report(w);
 }
 
 /* ---- files that may be sent ---- */
@@ -769,56 +458,4 @@ FA_HIDDEN void fa_promise_size(struct fa_call *c, const struct stat *st)
 	c->f->size = (uint64_t)st->st_size;
 	if (S_ISREG(st->st_mode))
 		c->f->flags |= FA_FD_REGULAR;
-}
-
-/* False: for the program it is closed. */
-FA_HIDDEN bool fa_promise_used(struct fa_thread *t, struct fa_fd *f, enum fa_op op)
-{
-	uint32_t closing = f->flags & FA_FD_CLOSING;
-
-	if (f->flags & (FA_FD_PROMISED | FA_FD_CLOSING) && (closing || op != FA_FSTAT) &&
-	    fa_busy(t)) {
-		fa_commit(t);
-		fa_ready(t);
-	}
-	if (op == FA_READ || op == FA_SENDFILE)
-		f->flags &= ~FA_FD_POSITION;
-	return !closing;
-}
-
-FA_HIDDEN void fa_stdio_takes(int fd)
-{
-	struct fa_watch *w = fa_watch_of(fd);
-
-	fa_settle_all();
-	if (w && !fa_off)
-		w->tcp = FA_TCP_KNOWN;
-}
-
-FA_HIDDEN void fa_duplicating(int fd)
-{
-	struct fa_watch *w = fa_watch_of(fd);
-	struct fa_fd *f = fa_fds ? fa_fd_slot(fd) : NULL;
-
-	fa_touch();
-	if (w)
-		w->tcp &= (uint8_t)~FA_TCP_OURS;
-	if (f && f->flags & FA_FD_READER) {
-		f->flags &= ~FA_FD_READER;
-		fa_promise_gone(fd);
-	}
-}
-
-FA_HIDDEN void fa_promise_fork(void)
-{
-	fa_settle_all();
-	if (!fa_on_loan())
-		fa_forks++;
-}
-
-FA_HIDDEN void fa_thread_coming(void)
-{
-	fa_settle_all();
-	if (fa_process && !fa_on_loan())
-		fa_process->threads_coming = true;
 }

@@ -112,6 +112,24 @@ void fa_promise_gone(int fd) FA_HIDDEN;
 /* Its close. True: it is promised as well. `slow`: closes wait on its file system. */
 bool fa_promise_close(struct fa_thread *t, struct fa_fd *f, int fd, bool slow) FA_HIDDEN;
 
+/* The same connection may have another number, unless it was accepted here: settles. */
+void fa_order_numbers(struct fa_thread *t, struct fa_promises *p, int fd) FA_HIDDEN;
+
+/* Is something queued for this connection? */
+bool fa_queued_for(const struct fa_promises *p, int fd) FA_HIDDEN;
+
+/* In connection.c: what is known of it, or NULL where nothing can be promised on it. */
+struct fa_watch *fa_connection(int fd) FA_HIDDEN;
+
+/* Will so much surely fit into its send buffer? Then it is taken to be in there. */
+bool fa_connection_fits(struct fa_watch *w, int fd, uint32_t n) FA_HIDDEN;
+
+/*
+ * In touch.c. Before a plain send to a descriptor: 0, or the negative errno that it
+ * shall fail with.
+ */
+int fa_send_next(struct fa_thread *t, int fd, bool waits) FA_HIDDEN;
+
 /* In commit.c. All that is queued goes to the kernel; files have been read then. */
 void fa_commit(struct fa_thread *t) FA_HIDDEN;
 

@@ -90,6 +90,7 @@ FA_HIDDEN void fa_exec_coming(void)
 {
 	struct fa_thread *t = fa_thread_of(fa_self);
 
+	fa_settle_all();
 	/* No system call: a vfork's child may have a filter that ends it for one. */
 	if (fa_off || !t || !t->h.held || !fa_busy(t))
 		return;

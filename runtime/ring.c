@@ -195,6 +195,12 @@ FA_HIDDEN int fa_ring_wakes(struct fa_thread *t, int eventfd)
 	return e;
 }
 
+/* Submitted or prepared, and not yet handed over. */
+static uint32_t in_flight(const struct fa_ring *r)
+{
+	return r->submitted + r->prepared - __atomic_load_n(r->cq_head, __ATOMIC_RELAXED);
+}
+
 FA_HIDDEN struct io_uring_sqe *fa_ring_entry(struct fa_thread *t)
 {
 	struct fa_ring *r = &t->ring;
@@ -207,8 +213,7 @@ FA_HIDDEN struct io_uring_sqe *fa_ring_entry(struct fa_thread *t)
 	if (r->prepared == FA_RING_ENTRIES)
 		fa_ring_submit(t);
 	tail = *r->sq_tail + r->prepared;
-	if (r->submitted + r->prepared - __atomic_load_n(r->cq_head, __ATOMIC_RELAXED) >=
-	    FA_RING_FLIGHT) {
+	if (in_flight(r) >= FA_RING_FLIGHT) {
 		fa_fallback(t, FA_F_ring_full);
 		return NULL;
 	}
@@ -221,16 +226,15 @@ FA_HIDDEN struct io_uring_sqe *fa_ring_entry(struct fa_thread *t)
 FA_HIDDEN unsigned fa_ring_room(const struct fa_thread *t)
 {
 	const struct fa_ring *r = &t->ring;
-	uint32_t flight;
+	uint32_t flight, left;
 
 	if (!r->memory)
 		return 0;
-	flight = r->submitted + r->prepared - __atomic_load_n(r->cq_head, __ATOMIC_RELAXED);
+	flight = in_flight(r);
+	left = FA_RING_ENTRIES - r->prepared;
 	if (flight >= FA_RING_FLIGHT)
 		return 0;
-	flight = FA_RING_FLIGHT - flight;
-	return flight < FA_RING_ENTRIES - r->prepared ? flight
-						      : FA_RING_ENTRIES - r->prepared;
+	return FA_RING_FLIGHT - flight < left ? FA_RING_FLIGHT - flight : left;
 }
 
 static int submit(struct fa_thread *t, unsigned wait, uint64_t ns)

@@ -110,7 +110,6 @@ struct fa_fd {
 #define FA_FD_POSITION (1U << 6)
 #define FA_FD_OWED (1U << 7)	 /* the kernel's position is behind */
 #define FA_FD_PROMISED (1U << 8) /* some of it is queued to be sent */
-#define FA_FD_SENT (1U << 10)	 /* by a sendfile that was made */
 #define FA_FD_CLOSING (1U << 9)	 /* and its close: for the program it is closed */
 
 #define FA_FDS 16384U

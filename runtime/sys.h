@@ -68,6 +68,11 @@ static inline long fa_sys_read(int fd, void *buf, size_t n)
 	return FA_SYS(SYS_read, fd, buf, n, 0, 0, 0);
 }
 
+static inline long fa_sys_pread(int fd, void *buf, size_t n, uint64_t offset)
+{
+	return FA_SYS(SYS_pread64, fd, buf, n, offset, 0, 0);
+}
+
 static inline long fa_sys_write(int fd, const void *buf, size_t n)
 {
 	return FA_SYS(SYS_write, fd, buf, n, 0, 0, 0);
@@ -139,12 +144,22 @@ static inline unsigned fa_sys_geteuid(void)
 	return (unsigned)FA_SYS(SYS_geteuid, 0, 0, 0, 0, 0, 0);
 }
 
-static inline uint64_t fa_sys_clock_ns(void)
+static inline uint64_t fa_sys_clock(int clock)
 {
 	struct __kernel_timespec ts = { 0, 0 };
 
-	FA_SYS(SYS_clock_gettime, 4 /* CLOCK_MONOTONIC_RAW */, &ts, 0, 0, 0, 0);
+	FA_SYS(SYS_clock_gettime, clock, &ts, 0, 0, 0, 0);
 	return (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
+}
+
+static inline uint64_t fa_sys_clock_ns(void)
+{
+	return fa_sys_clock(4 /* CLOCK_MONOTONIC_RAW */);
+}
+
+static inline uint64_t fa_sys_thread_cpu_ns(void)
+{
+	return fa_sys_clock(3 /* CLOCK_THREAD_CPUTIME_ID */);
 }
 
 static inline void fa_sys_sleep_us(unsigned us)
@@ -210,13 +225,37 @@ static inline int fa_sys_getsockname(int fd, void *address, uint32_t *len)
 	return (int)FA_SYS(SYS_getsockname, fd, address, len, 0, 0, 0);
 }
 
+static inline int fa_sys_getsockopt(int fd, int level, int name, void *value, uint32_t size)
+{
+	return (int)FA_SYS(SYS_getsockopt, fd, level, name, value, &size, 0);
+}
+
+static inline int fa_sys_setsockopt(int fd, int level, int name, int value)
+{
+	return (int)FA_SYS(SYS_setsockopt, fd, level, name, &value, sizeof(value), 0);
+}
+
+static inline long fa_sys_send(int fd, const void *buf, size_t n, int flags)
+{
+	return FA_SYS(SYS_sendto, fd, buf, n, flags, NULL, 0);
+}
+
+static inline int fa_sys_connect(int fd, const void *address, uint32_t len)
+{
+	return (int)FA_SYS(SYS_connect, fd, address, len, 0, 0, 0);
+}
+
+static inline int fa_sys_shutdown(int fd, int how)
+{
+	return (int)FA_SYS(SYS_shutdown, fd, how, 0, 0, 0, 0);
+}
+
 /* SO_SNDBUF in bytes, or -errno. */
 static inline int fa_sys_send_buffer(int fd)
 {
 	int bytes = 0;
-	uint32_t len = sizeof(bytes);
-	int e = (int)FA_SYS(SYS_getsockopt, fd, 1 /* SOL_SOCKET */, 7 /* SO_SNDBUF */,
-			    &bytes, &len, 0);
+	int e = fa_sys_getsockopt(fd, 1 /* SOL_SOCKET */, 7 /* SO_SNDBUF */, &bytes,
+				  sizeof(bytes));
 
 	return e < 0 ? e : bytes;
 }

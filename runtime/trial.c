@@ -18,14 +18,6 @@ static bool with(uint32_t window)
 	return (window + 1) / 2 & 1;
 }
 
-static uint64_t cpu_ns(void)
-{
-	struct __kernel_timespec ts = { 0, 0 };
-
-	FA_SYS(SYS_clock_gettime, 3 /* CLOCK_THREAD_CPUTIME_ID */, &ts, 0, 0, 0, 0);
-	return (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
-}
-
 static struct fa_trial_site *site_of(struct fa_trials *r, uint64_t site)
 {
 	for (unsigned i = 0; i < FA_TRIAL_SITES; i++) {
@@ -63,12 +55,12 @@ static void window_begins(struct fa_trials *r)
 {
 	r->count = 0;
 	r->blocked = 0;
-	r->began = cpu_ns();
+	r->began = fa_sys_thread_cpu_ns();
 }
 
 static void window_ends(struct fa_trials *r)
 {
-	r->cost[with(r->window)] += cpu_ns() - r->began + r->blocked;
+	r->cost[with(r->window)] += fa_sys_thread_cpu_ns() - r->began + r->blocked;
 	if (++r->window == FA_TRIAL_WINDOWS)
 		decide(r);
 	else

@@ -41,21 +41,13 @@ static bool style_flag(const char *text)
 
 static bool style_switch(const char *text)
 {
-	struct {
-		const char *name;
-		bool *on;
-	} switches[] = {
+	const struct a_switch switches[] = {
 		{ "both", &style.both },	 { "replaces", &style.replaces },
 		{ "blocking", &style.blocking }, { "position", &style.position },
-		{ "slowly", &style.slowly },
+		{ "slowly", &style.slowly },	 { NULL, NULL },
 	};
 
-	for (unsigned i = 0; i < sizeof(switches) / sizeof(switches[0]); i++)
-		if (!strcmp(text, switches[i].name)) {
-			*switches[i].on = true;
-			return true;
-		}
-	return false;
+	return switched(text, switches);
 }
 
 static bool style_value(const char *text)

@@ -127,29 +127,6 @@ static void asked(void)
 	note("%u answers\n", number);
 }
 
-/* So many of the same kind that somebody could find out what is cheaper. */
-static void traffic(void)
-{
-	static const char text[] = "a header\n";
-	long heads = 0, bodies = 0, closes = 0;
-	unsigned number = 0;
-	char byte;
-	int fd;
-
-	listen_on();
-	fd = take();
-	while (read(fd, &byte, 1) == 1) {
-		int file = MUST(open(file_name(number++), O_RDONLY));
-		off_t at = 0;
-
-		heads += write(fd, text, sizeof(text) - 1);
-		bodies += sendfile(fd, file, &at, 1 << 20);
-		closes += close(file);
-	}
-	note("%u: %ld, %ld, %ld\n", number, heads, bodies, closes);
-	told("close", close(fd));
-}
-
 /* ---- several at once, each a step further at a time ---- */
 
 struct actor {
@@ -292,8 +269,11 @@ static void renumbered(void)
 }
 
 const struct way orders[] = {
-	{ "traffic", traffic },	      { "mixes", mixes },
-	{ "asked", asked },	      { "interleaved", interleaved },
-	{ "cold_first", cold_first }, { "two_numbers", two_numbers },
-	{ "renumbered", renumbered }, { NULL, NULL },
+	{ "mixes", mixes },
+	{ "asked", asked },
+	{ "interleaved", interleaved },
+	{ "cold_first", cold_first },
+	{ "two_numbers", two_numbers },
+	{ "renumbered", renumbered },
+	{ NULL, NULL },
 };

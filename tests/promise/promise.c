@@ -144,21 +144,13 @@ static bool style_name(const char *text)
 
 static bool style_switch(const char *text)
 {
-	struct {
-		const char *name;
-		bool *on;
-	} switches[] = {
+	const struct a_switch switches[] = {
 		{ "nonblock", &style.nonblock }, { "nodelay", &style.nodelay },
 		{ "cork", &style.cork },	 { "restart", &style.restart },
-		{ "rest", &style.rest },
+		{ "rest", &style.rest },	 { NULL, NULL },
 	};
 
-	for (unsigned i = 0; i < sizeof(switches) / sizeof(switches[0]); i++)
-		if (!strcmp(text, switches[i].name)) {
-			*switches[i].on = true;
-			return true;
-		}
-	return false;
+	return switched(text, switches);
 }
 
 static const char *after(const char *text, const char *key)

@@ -100,33 +100,33 @@ def listening(kind):
         yield s, s.getsockname()[1]
 
 
+def effects(place, names, script):
+    each(place, f"elsewhere nodelay count={ROUNDS}", [f"what={name}" for name in names], script)
+
+
 def test_pipes(place):
-    each(place, f"elsewhere nodelay count={ROUNDS}", [f"what={name}" for name in BY_PIPE],
-         by_output)
+    effects(place, BY_PIPE, by_output)
 
 
 def test_standard_error(place):
-    each(place, f"elsewhere nodelay count={ROUNDS}", [f"what={name}" for name in BY_ERROR],
-         by_error)
+    effects(place, BY_ERROR, by_error)
 
 
 def test_names(place):
-    each(place, f"elsewhere nodelay count={ROUNDS}", [f"what={name}" for name in BY_NAME],
-         by_name)
+    effects(place, BY_NAME, by_name)
 
 
 def test_contents(place):
-    each(place, f"elsewhere nodelay count={ROUNDS}", [f"what={name}" for name in BY_SIZE],
-         by_size)
+    effects(place, BY_SIZE, by_size)
 
 
 def test_shared_memory(place):
     """The call that maps it; what is stored later nobody sees coming."""
-    each(place, f"elsewhere nodelay count={ROUNDS}", ["what=mmap"], by_mapping)
+    effects(place, ["mmap"], by_mapping)
 
 
 def test_locks(place):
-    each(place, f"elsewhere nodelay count={ROUNDS}", ["what=unlock"], by_lock)
+    effects(place, ["unlock"], by_lock)
 
 
 @pytest.mark.parametrize("what", ["udp", "sendto"])

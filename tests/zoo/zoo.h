@@ -182,6 +182,22 @@ UNUSED static void say_open(const char *when)
 	say("%s: %s\n", when, text);
 }
 
+/* A word of the command line that turns something on. */
+struct a_switch {
+	const char *name;
+	bool *on;
+};
+
+UNUSED static bool switched(const char *text, const struct a_switch *switches)
+{
+	for (; switches->name; switches++)
+		if (!strcmp(text, switches->name)) {
+			*switches->on = true;
+			return true;
+		}
+	return false;
+}
+
 /* One of a program's behaviours, by the name that stands in argv[1]. */
 struct way {
 	const char *name;

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What is known of the program's connections: which of them take promises, how much
+ * fits into their send buffers, and what they have to report.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "process.h"
+#include "promise.h"
+#include "sys.h"
+
+#define SO_MEMINFO_ 55
+#define MEMINFO_SNDBUF 3
+#define MEMINFO_QUEUED 5
+#define MEMINFO_WORDS 9
+
+/* Is standard output nothing that stdio has ever written to, or does not buffer? */
+static bool stdio_uses(int fd)
+{
+	return fd == 2 || (fd == 1 && (stdout->_IO_buf_base || stdout->_flags & 0x202));
+}
+
+static void ask(struct fa_watch *w, int fd)
+{
+	unsigned char state = 0;
+	int flags = fa_sys_fcntl(fd, F_GETFL, 0);
+
+	w->tcp |= FA_TCP_KNOWN;
+	if (flags < 0 || fa_sys_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, 1) < 0 ||
+	    (state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT))
+		return;
+	w->tcp |= FA_TCP_GOOD;
+	if (flags & O_NONBLOCK)
+		w->tcp |= FA_TCP_NONBLOCK;
+}
+
+FA_HIDDEN struct fa_watch *fa_connection(int fd)
+{
+	const struct fa_fd *f = fa_fd_slot(fd);
+	struct fa_watch *w = fa_watch_of(fd);
+
+	if (!w || !f || f->flags || stdio_uses(fd))
+		return NULL;
+	if (!(w->tcp & FA_TCP_KNOWN))
+		ask(w, fd);
+	return w->tcp & FA_TCP_GOOD ? w : NULL;
+}
+
+FA_HIDDEN void fa_promise_accepted(int fd, int listener, int flags)
+{
+	struct fa_watch *w = fa_watch_of(fd), *from = fa_watch_of(listener);
+	struct fa_thread *t = fa_thread_of(fa_self);
+	int protocol = 0;
+
+	if (!w || !from || !t || (fa_options.mode != FA_MODE_FUSE && !t->trials.on) ||
+	    !fa_busy(t))
+		return;
+	if (!(from->tcp & FA_TCP_KNOWN)) {
+		from->tcp = FA_TCP_KNOWN;
+		if (fa_sys_getsockopt(listener, SOL_SOCKET, SO_PROTOCOL, &protocol,
+				      sizeof(int)) == 0 &&
+		    protocol == IPPROTO_TCP)
+			from->tcp |= FA_TCP_LISTENS;
+	}
+	w->tcp = FA_TCP_OURS;
+	if (from->tcp & FA_TCP_LISTENS)
+		w->tcp |= FA_TCP_KNOWN | FA_TCP_GOOD |
+			  (flags & SOCK_NONBLOCK ? FA_TCP_NONBLOCK : 0);
+	w->room = 0;
+	fa_ready(t);
+}
+
+FA_HIDDEN void fa_socket_flags(int fd, long flags)
+{
+	struct fa_watch *w = fa_watch_of(fd);
+
+	if (w && w->tcp & FA_TCP_KNOWN)
+		w->tcp = (uint8_t)((w->tcp & ~FA_TCP_NONBLOCK) |
+				   (flags & O_NONBLOCK ? FA_TCP_NONBLOCK : 0));
+}
+
+FA_HIDDEN void fa_forget_socket(int fd)
+{
+	struct fa_watch *w = fa_watch_of(fd);
+
+	if (w && !fa_off)
+		w->tcp &= FA_TCP_OURS;
+}
+
+FA_HIDDEN void fa_stdio_takes(int fd)
+{
+	struct fa_watch *w = fa_watch_of(fd);
+
+	fa_settle_all();
+	if (w && !fa_off)
+		w->tcp = FA_TCP_KNOWN;
+}
+
+FA_HIDDEN bool fa_connection_fits(struct fa_watch *w, int fd, uint32_t n)
+{
+	uint32_t info[MEMINFO_WORDS] = { 0 };
+
+	if (w->room < n &&
+	    fa_sys_getsockopt(fd, SOL_SOCKET, SO_MEMINFO_, info, sizeof(info)) == 0 &&
+	    info[MEMINFO_SNDBUF] > info[MEMINFO_QUEUED]) {
+		uint32_t queued = fa_unsent(fa_thread_of(fa_self), fd);
+
+		/* Small segments take three times their bytes. */
+		w->room = (info[MEMINFO_SNDBUF] - info[MEMINFO_QUEUED]) / 4;
+		w->room -= queued < w->room ? queued : w->room;
+	}
+	if (w->room < n)
+		return false;
+	w->room -= n;
+	return true;
+}
+
+FA_HIDDEN void fa_corked(int fd, const void *value)
+{
+	struct fa_watch *w = fa_watch_of(fd);
+	int on;
+
+	if (!w || !(w->tcp & FA_TCP_GOOD))
+		return;
+	memcpy(&on, value, sizeof(on));
+	w->tcp = (uint8_t)((w->tcp & ~(FA_TCP_CORKED | FA_TCP_CORK_WANTED)) |
+			   FA_TCP_CORK_KNOWN |
+			   (on ? FA_TCP_CORKED | FA_TCP_CORK_WANTED : 0));
+}
+
+FA_HIDDEN int fa_take_error(int fd)
+{
+	struct fa_watch *w = fa_watch_of(fd);
+	int e = w ? w->error : 0;
+
+	if (w)
+		w->error = 0;
+	return e;
+}
