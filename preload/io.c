@@ -116,6 +116,7 @@ off_t fa_lseek64(int fd, off_t offset, int whence)
 		size_t some;                                                   \
                                                                                \
 		ANSWERED(fa_promise_file(to, from, offset, n, SITE, &result)); \
+		fa_sending_plainly(to);                                        \
 		if (fa_likely(fa_pass_fd(from)))                               \
 			return REAL(name)(to, from, offset, n);                \
 		fa_use_begin(&c, from, FA_SENDFILE, SITE);                     \

@@ -11,35 +11,42 @@
 	fa_promise_bytes(fd, &(const struct iovec){ (void *)(uintptr_t)(buf), n }, 1, \
 			 flags, &result)
 
+/* The plain call follows unless a promise has answered this one. */
+#define SENDS(fd, answered)             \
+	do {                            \
+		ANSWERED(answered);     \
+		fa_sending_plainly(fd); \
+	} while (0)
+
 ssize_t fa_write(int fd, const void *buf, size_t n)
 {
-	ANSWERED(BYTES(fd, buf, n, 0));
+	SENDS(fd, BYTES(fd, buf, n, 0));
 	return REAL(write)(fd, buf, n);
 }
 
 ssize_t fa_writev(int fd, const struct iovec *iov, int count)
 {
-	ANSWERED(fa_promise_bytes(fd, iov, count, 0, &result));
+	SENDS(fd, fa_promise_bytes(fd, iov, count, 0, &result));
 	return REAL(writev)(fd, iov, count);
 }
 
 ssize_t fa_send(int fd, const void *buf, size_t n, int flags)
 {
-	ANSWERED(BYTES(fd, buf, n, flags));
+	SENDS(fd, BYTES(fd, buf, n, flags));
 	return REAL(send)(fd, buf, n, flags);
 }
 
 ssize_t fa_sendto(int fd, const void *buf, size_t n, int flags, const void *to,
 		  socklen_t len)
 {
-	ANSWERED(fa_promise_bytes(fd, &(const struct iovec){ (void *)(uintptr_t)buf, n },
-				  to ? 0 : 1, flags, &result));
+	SENDS(fd, fa_promise_bytes(fd, &(const struct iovec){ (void *)(uintptr_t)buf, n },
+				   to ? 0 : 1, flags, &result));
 	return REAL(sendto)(fd, buf, n, flags, to, len);
 }
 
 ssize_t fa_sendmsg(int fd, const struct msghdr *message, int flags)
 {
-	ANSWERED(fa_promise_message(fd, message, flags, &result));
+	SENDS(fd, fa_promise_message(fd, message, flags, &result));
 	return REAL(sendmsg)(fd, message, flags);
 }
 
@@ -48,6 +55,8 @@ int fa_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 	bool cork = level == IPPROTO_TCP && name == TCP_CORK;
 	int r;
 
+	if (level == IPPROTO_TCP && name == TCP_ULP)
+		fa_plain_from_now(fd);
 	/* Whether small segments wait changes no byte of what was promised. */
 	if (fa_promising() && !(level == IPPROTO_TCP && name == TCP_NODELAY)) {
 		if (cork && fa_promise_cork(fd, value, len))

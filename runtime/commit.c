@@ -10,6 +10,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 #include <liburing.h>
 
@@ -22,11 +23,21 @@
 enum kind { READ, CLOSE, SEND, READABLE };
 
 #define SEND_FLAGS (MSG_NOSIGNAL | MSG_WAITALL)
-#define PATIENCE 60U /* waits of FA_WAIT_NS for a file; a plain sendfile would hang */
+#define PATIENCE 60U /* waits of FA_WAIT_NS in which nothing ends */
 
-static uint64_t tag(enum kind kind, unsigned task, unsigned part)
+/* What ends late, of a task that is over, is known by the order. */
+#define ORDERS 4096U
+
+static uint64_t tag_of(enum kind kind, unsigned task, unsigned part, uint32_t order)
 {
-	return FA_TAG_PROMISE | (uint64_t)kind << 16 | part << 8 | task;
+	return FA_TAG_PROMISE | (uint64_t)(order % ORDERS) << 20 | (uint64_t)kind << 16 |
+	       part << 8 | task;
+}
+
+static uint64_t tag(const struct fa_promises *p, const struct fa_task *k, enum kind kind,
+		    unsigned part)
+{
+	return tag_of(kind, (unsigned)(k - p->task), part, k->order);
 }
 
 static bool under_way(const struct fa_task *k)
@@ -70,11 +81,13 @@ FA_HIDDEN bool fa_sending(const struct fa_promises *p, int fd)
 
 	FA_EACH_TASK(p, k)
 	{
-		if (under_way(k) && k->fd == fd && !k->orphan)
+		if (under_way(k) && (fd < 0 || (k->fd == fd && !k->orphan)))
 			return true;
 	}
 	return false;
 }
+
+#define IDLE 256U /* commits that need little memory */
 
 /* Is anything on its way, and how much of the staging memory does it use? */
 static void look_around(struct fa_thread *t, struct fa_promises *p)
@@ -89,10 +102,11 @@ static void look_around(struct fa_thread *t, struct fa_promises *p)
 		if (p->end < k->at + k->len)
 			p->end = k->at + k->len;
 	}
-	if (!p->end && p->dirty > FA_UNSENT_SOCKET) {
-		fa_sys_madvise(p->staging, p->dirty, MADV_DONTNEED);
-		p->dirty = 0;
-	}
+	/* Memory that has not been needed for some time is given back. */
+	if (p->end || p->dirty <= FA_UNSENT_SOCKET || ++p->idle < IDLE)
+		return;
+	fa_sys_madvise(p->staging, p->dirty, MADV_DONTNEED);
+	p->dirty = p->idle = 0;
 }
 
 /* ---- connections ---- */
@@ -102,14 +116,14 @@ static void reset(struct fa_thread *t, const struct fa_task *k)
 {
 	const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
 
+	t->h.n[FA_N_broken]++;
+	fa_fallback(t, FA_F_broken);
 	if (k->orphan)
 		return;
 	if (fa_sys_connect(k->fd, &nobody, sizeof(nobody)) < 0)
 		fa_sys_shutdown(k->fd, SHUT_RDWR);
 	if (fa_watch_of(k->fd))
 		fa_watch_of(k->fd)->tcp = FA_TCP_KNOWN;
-	t->h.n[FA_N_broken]++;
-	fa_fallback(t, FA_F_broken);
 }
 
 /* The next call on the connection tells; what the kernel tells by itself again is not kept.
@@ -123,6 +137,7 @@ static void failed_to_send(struct fa_thread *t, const struct fa_task *k, int err
 	if (!w || error == EPIPE || w->error)
 		return;
 	w->error = (uint16_t)error;
+	t->promises->errors++;
 	t->h.promise |= FA_P_ERROR;
 }
 
@@ -130,7 +145,7 @@ static void prepare_send(struct io_uring_sqe *sqe, const struct fa_promises *p,
 			 const struct fa_task *k)
 {
 	io_uring_prep_send(sqe, k->fd, p->staging + k->at, k->len, SEND_FLAGS);
-	sqe->user_data = tag(SEND, (unsigned)(k - p->task), 0);
+	sqe->user_data = tag(p, k, SEND, 0);
 }
 
 /* Where there is no ring to do it. */
@@ -169,7 +184,7 @@ static void start_send(struct fa_thread *t, struct fa_task *k)
 		fa_task_free(p, k);
 	else if (!oldest(p, FA_TASK_SENDING, k->fd) &&
 		 oldest(p, FA_TASK_READY, k->fd) == k) {
-		sqe = fa_ring_entry(t);
+		sqe = t->ring.broken ? NULL : fa_ring_entry(t);
 		if (sqe) {
 			prepare_send(sqe, p, k);
 			k->state = FA_TASK_SENDING;
@@ -186,6 +201,8 @@ static void sent(struct fa_thread *t, struct fa_task *k, int result)
 
 	if (result < 0)
 		failed_to_send(t, k, -result);
+	else if (result < (int)k->len) /* the kernel has told the error to nobody else */
+		failed_to_send(t, k, ECONNRESET);
 	fa_task_free(t->promises, k);
 	next = k->orphan ? NULL : oldest(t->promises, FA_TASK_READY, k->fd);
 	if (next)
@@ -198,10 +215,12 @@ FA_HIDDEN void fa_promise_completed(struct fa_thread *t, uint64_t user_data, int
 	struct fa_promises *p = t->promises;
 	struct fa_task *k = p ? &p->task[user_data % FA_TASKS] : NULL;
 	struct fa_part *part = k ? &k->part[(user_data >> 8) % FA_PARTS] : NULL;
+	enum kind kind = (enum kind)(user_data >> 16 & 3);
 
-	if (!k)
+	if (!k || (kind != READABLE &&
+		   (!under_way(k) || k->order % ORDERS != (user_data >> 20) % ORDERS)))
 		return;
-	switch ((enum kind)(user_data >> 16 & 3)) {
+	switch (kind) {
 	case READ:
 		k->in_flight--;
 		part->read = result == (int)part->len;
@@ -215,10 +234,12 @@ FA_HIDDEN void fa_promise_completed(struct fa_thread *t, uint64_t user_data, int
 		break;
 	case SEND:
 		/* Broken off: what its chain was to do is done plainly. */
-		if (k->failed)
+		if (result == -ECANCELED) {
+			k->failed = true;
 			k->state = FA_TASK_RUNNING;
-		else
+		} else {
 			sent(t, k, result);
+		}
 		break;
 	case READABLE:
 		/* Not one that was cancelled and ends late. */
@@ -267,7 +288,7 @@ static void finish(struct fa_thread *t, struct fa_promises *p)
 
 	FA_EACH_TASK(p, k)
 	{
-		if (k->state != FA_TASK_RUNNING)
+		if (k->state != FA_TASK_RUNNING || k->in_flight)
 			continue;
 		if (k->failed && !files_plainly(p, k)) {
 			reset(t, k);
@@ -295,28 +316,37 @@ static void positions(const struct fa_task *k)
 	}
 }
 
-FA_HIDDEN void fa_promise_lost(struct fa_thread *t)
+/*
+ * Is any of them a connection on which the program's own sendfile would be waiting? On
+ * others it would not, whatever their peers do.
+ */
+static bool blocks(const struct fa_promises *p, int fd)
 {
-	struct fa_promises *p = t->promises;
-	struct fa_task *k;
+	const struct fa_task *k;
 
-	if (!p || !(t->h.promise & (FA_P_QUEUED | FA_P_FLIGHT)))
-		return;
 	FA_EACH_TASK(p, k)
 	{
-		bool queued = k->state == FA_TASK_QUEUED;
-		bool whole = files_plainly(p, k);
-
-		if (queued)
-			positions(k);
-		if (queued && whole)
-			send_plainly(t, k);
-		else
-			reset(t, k); /* nobody knows how much of it the kernel took */
-		fa_task_free(p, k);
+		if ((fd < 0 || k->fd == fd) && !k->nonblock)
+			return true;
 	}
-	p->last = -1;
-	look_around(t, p);
+	return false;
+}
+
+/* `for_ever`: as a sendfile to such a peer would. */
+static void wait_until_sent(struct fa_thread *t, int fd, bool for_ever)
+{
+	unsigned patience = for_ever ? 1 : PATIENCE;
+
+	while (patience && t->h.promise & FA_P_FLIGHT && fa_sending(t->promises, fd)) {
+		bool waits = t->ring.memory && (fa_ring_wait(t, FA_WAIT_NS) ||
+						(for_ever && blocks(t->promises, fd)));
+
+		finish(t, t->promises);
+		if (t->ring.prepared)
+			fa_ring_submit(t);
+		patience -= waits ? 0 : 1;
+	}
+	look_around(t, t->promises);
 }
 
 /* ---- commit ---- */
@@ -326,7 +356,7 @@ static unsigned entries(const struct fa_task *k)
 	unsigned n = k->len != 0;
 
 	for (unsigned i = 0; i < k->parts; i++)
-		n += (unsigned)(k->part[i].len != 0) + k->part[i].closes;
+		n += 1U + k->part[i].closes;
 	return n;
 }
 
@@ -335,7 +365,6 @@ static unsigned prepare(struct fa_thread *t, struct fa_promises *p, struct fa_ta
 {
 	bool first = !oldest(p, FA_TASK_SENDING, k->fd) &&
 		     !oldest(p, FA_TASK_READY, k->fd) && !oldest(p, FA_TASK_RUNNING, k->fd);
-	unsigned task = (unsigned)(k - p->task);
 	struct io_uring_sqe *sqe = NULL;
 
 	k->in_flight = 0;
@@ -343,25 +372,26 @@ static unsigned prepare(struct fa_thread *t, struct fa_promises *p, struct fa_ta
 	for (unsigned i = 0; i < k->parts; i++) {
 		struct fa_part *part = &k->part[i];
 
-		part->read = !part->len;
-		if (part->len) {
+		part->read = part->plain && read_plainly(p, part);
+		k->failed = k->failed || part->read != part->plain;
+		if (!part->plain) {
 			sqe = fa_ring_entry(t);
 			io_uring_prep_read(sqe, part->fd, p->staging + part->at, part->len,
 					   part->offset);
 			sqe->flags |= IOSQE_IO_LINK;
-			sqe->user_data = tag(READ, task, i);
+			sqe->user_data = tag(p, k, READ, i);
 			k->in_flight++;
 		}
 		if (part->closes) {
 			sqe = fa_ring_entry(t);
 			io_uring_prep_close(sqe, part->fd);
 			sqe->flags |= IOSQE_IO_LINK;
-			sqe->user_data = tag(CLOSE, task, i);
+			sqe->user_data = tag(p, k, CLOSE, i);
 			k->in_flight++;
 		}
 	}
 	k->state = FA_TASK_RUNNING;
-	if (k->len && first) {
+	if (k->len && first && !k->failed) {
 		sqe = fa_ring_entry(t);
 		prepare_send(sqe, p, k);
 		k->state = FA_TASK_SENDING;
@@ -415,6 +445,17 @@ static bool reading(const struct fa_promises *p)
 	return false;
 }
 
+/* What is still queued where the ring has no room for it. */
+static void do_plainly(struct fa_thread *t, struct fa_promises *p, struct fa_task *k)
+{
+	wait_until_sent(t, k->fd, true);
+	if (files_plainly(p, k))
+		send_plainly(t, k);
+	else
+		reset(t, k);
+	fa_task_free(p, k);
+}
+
 /* How many completions are to come without anybody's doing. */
 static unsigned submit_all(struct fa_thread *t, struct fa_promises *p)
 {
@@ -423,11 +464,50 @@ static unsigned submit_all(struct fa_thread *t, struct fa_promises *p)
 
 	while ((k = oldest(p, FA_TASK_QUEUED, -1))) {
 		cork(k, true);
-		if (!room(t, entries(k), &expected))
-			break; /* fa_promise_lost() does them */
-		expected += prepare(t, p, k);
+		if (room(t, entries(k), &expected))
+			expected += prepare(t, p, k);
+		else
+			do_plainly(t, p, k);
 	}
 	return expected;
+}
+
+/*
+ * Nothing has ended for a minute. What has not begun is broken off; where a read or close
+ * cannot be, a plain one would hang as well. False: the kernel knows of none.
+ */
+static bool hangs(struct fa_thread *t, const struct fa_promises *p)
+{
+	const struct fa_task *k;
+	bool any = false;
+
+	FA_EACH_TASK(p, k)
+	{
+		for (unsigned i = 0; under_way(k) && i < k->parts; i++)
+			for (enum kind what = READ; what <= CLOSE; what++) {
+				int e = fa_ring_cancel(t, tag(p, k, what, i));
+
+				any = any || (e != 0 && e != -ENOENT);
+			}
+	}
+	return any;
+}
+
+/* What the kernel has lost: its files may be closed or not, so they are left alone. */
+static void lost(struct fa_promises *p)
+{
+	struct fa_task *k;
+
+	FA_EACH_TASK(p, k)
+	{
+		if (!under_way(k) || !k->in_flight)
+			continue;
+		for (unsigned i = 0; i < k->parts; i++)
+			k->part[i].closed = true;
+		k->in_flight = 0;
+		k->failed = true;
+		k->state = FA_TASK_RUNNING;
+	}
 }
 
 static void run(struct fa_thread *t, struct fa_promises *p, unsigned expected)
@@ -437,13 +517,15 @@ static void run(struct fa_thread *t, struct fa_promises *p, unsigned expected)
 
 	if (t->ring.prepared)
 		fa_ring_run(t, expected, FA_WAIT_NS);
-	while (reading(p) && t->ring.memory && !t->ring.broken && patience)
+	while (reading(p) && patience) {
 		patience -= fa_ring_wait(t, FA_WAIT_NS) ? 0 : 1;
-	if (reading(p) || oldest(p, FA_TASK_QUEUED, -1)) {
+		if (!patience && t->ring.memory && hangs(t, p))
+			patience = PATIENCE;
+	}
+	if (reading(p)) {
 		fa_fallback(t, FA_F_timeout);
-		t->ring.broken = true;
-		fa_promise_lost(t);
-		return;
+		fa_ring_reap(t); /* what was broken off */
+		lost(p);
 	}
 	ns = fa_ns(fa_cycles() - began);
 	if (ns >= FA_COLD_NS)
@@ -453,6 +535,7 @@ static void run(struct fa_thread *t, struct fa_promises *p, unsigned expected)
 	if (t->ring.prepared)
 		fa_ring_submit(t);
 	fa_ring_reap(t);
+	finish(t, p); /* what was not taken */
 }
 
 /* Those that were queued, as the queue is handed over. */
@@ -520,32 +603,28 @@ FA_HIDDEN int64_t fa_commit_receive(struct fa_thread *t, int fd, void *buf, size
 
 /* ---- waiting for what a peer makes no room for ---- */
 
-/*
- * Is any of them a connection on which the program's own sendfile would be waiting? On
- * others it would not, whatever their peers do.
- */
-static bool blocks(const struct fa_promises *p, int fd)
-{
-	const struct fa_task *k;
-
-	FA_EACH_TASK(p, k)
-	{
-		if ((fd < 0 || k->fd == fd) && !k->nonblock)
-			return true;
-	}
-	return false;
-}
-
 FA_HIDDEN void fa_settle(struct fa_thread *t, int fd)
 {
-	bool waits = true;
-
 	fa_commit(t);
-	while (waits && t->h.promise & FA_P_FLIGHT && t->ring.memory && !t->ring.broken &&
-	       fa_unsent(t, fd))
-		waits = fa_ring_wait(t, FA_WAIT_NS) || blocks(t->promises, fd);
-	if (t->ring.broken)
-		fa_promise_lost(t);
+	wait_until_sent(t, fd, true);
+}
+
+/* All is waited for, but not for ever: the program does not wait any more. */
+FA_HIDDEN void fa_promise_lost(struct fa_thread *t)
+{
+	struct fa_promises *p = t->promises;
+	struct fa_task *k;
+
+	if (!p || !(t->h.promise & (FA_P_QUEUED | FA_P_FLIGHT)))
+		return;
+	fa_commit(t);
+	wait_until_sent(t, -1, false);
+	FA_EACH_TASK(p, k)
+	{
+		reset(t, k); /* nobody knows how much of it the kernel took */
+		fa_task_free(p, k);
+	}
+	look_around(t, p);
 }
 
 /* A completion for when `fd` can be read, or has an error. */
@@ -557,27 +636,60 @@ static void watch_for(struct fa_thread *t, int fd)
 	if (!sqe)
 		return;
 	io_uring_prep_poll_add(sqe, fd, POLLIN | POLLRDHUP);
-	sqe->user_data = tag(READABLE, ++t->promises->watching % FA_TASKS, 0);
+	sqe->user_data = tag_of(READABLE, ++t->promises->watching % FA_TASKS, 0, 0);
 	fa_ring_submit(t);
 }
 
 static bool over(const struct fa_thread *t, int fd, int sent)
 {
-	if (!(t->h.promise & FA_P_FLIGHT) || !t->ring.memory || t->ring.broken)
+	if (!(t->h.promise & FA_P_FLIGHT) || !t->ring.memory)
 		return true;
 	return (fd >= 0 && t->promises->readable) || (sent >= 0 && !fa_unsent(t, sent));
 }
 
+/* When a call that waits is to give up, by this option of its socket; 0: never. */
+static uint64_t deadline(int fd, int option)
+{
+	struct timeval limit = { 0, 0 };
+
+	if (fa_sys_getsockopt(fd, SOL_SOCKET, option, &limit, sizeof(limit)) < 0 ||
+	    (!limit.tv_sec && !limit.tv_usec))
+		return 0;
+	return fa_sys_clock_ns() + (uint64_t)limit.tv_sec * 1000000000U +
+	       (uint64_t)limit.tv_usec * 1000U;
+}
+
+/* Until something ends in the ring. Negative: an errno. */
+static long sleep_in(int wake, uint64_t end)
+{
+	struct pollfd p = { wake, POLLIN, 0 };
+	struct __kernel_timespec left;
+	uint64_t count, now;
+	long r;
+
+	if (end) {
+		now = fa_sys_clock_ns();
+		now = now < end ? end - now : 0;
+		left.tv_sec = (long long)(now / 1000000000U);
+		left.tv_nsec = (long long)(now % 1000000000U);
+		r = fa_sys_ppoll(&p, 1, &left, NULL);
+		if (r <= 0)
+			return r ? r : -EAGAIN;
+	}
+	return fa_sys_read(wake, &count, sizeof(count));
+}
+
 FA_HIDDEN int fa_drive(struct fa_thread *t, int fd, int sent)
 {
-	uint64_t count;
+	uint64_t end;
 	long r = 0;
 	int wake;
 
-	if (!fa_readiness_able(t)) {
+	if (!fa_readiness_able(t) || t->ring.broken) {
 		fa_settle(t, sent);
 		return 0;
 	}
+	end = fd >= 0 ? deadline(fd, SO_RCVTIMEO) : deadline(sent, SO_SNDTIMEO);
 	if (fd >= 0)
 		watch_for(t, fd);
 	/*
@@ -593,12 +705,12 @@ FA_HIDDEN int fa_drive(struct fa_thread *t, int fd, int sent)
 		if (fa_ring_work(t))
 			continue;
 		fa_ready(t);
-		r = fa_sys_read(wake, &count, sizeof(count));
+		r = sleep_in(wake, end);
 		if (!fa_busy(t))
 			return r < 0 ? (int)r : -EINTR;
 	}
 	fa_sys_fcntl(wake, F_SETFL, O_RDWR | O_NONBLOCK);
 	if (fd >= 0 && !t->promises->readable && t->ring.memory)
-		fa_ring_cancel(t, tag(READABLE, t->promises->watching % FA_TASKS, 0));
+		fa_ring_cancel(t, tag_of(READABLE, t->promises->watching % FA_TASKS, 0, 0));
 	return r < 0 && !over(t, fd, sent) ? (int)r : 0;
 }

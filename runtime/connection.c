@@ -14,6 +14,8 @@
 #include "promise.h"
 #include "sys.h"
 
+FA_HIDDEN bool fa_rooms;
+
 #define SO_MEMINFO_ 55
 #define MEMINFO_SNDBUF 3
 #define MEMINFO_QUEUED 5
@@ -25,14 +27,26 @@ static bool stdio_uses(int fd)
 	return fd == 2 || (fd == 1 && (stdout->_IO_buf_base || stdout->_flags & 0x202));
 }
 
+static bool is_tcp(int fd)
+{
+	int protocol = 0;
+
+	return fa_sys_getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol,
+				 sizeof(protocol)) == 0 &&
+	       protocol == IPPROTO_TCP;
+}
+
 static void ask(struct fa_watch *w, int fd)
 {
 	unsigned char state = 0;
 	int flags = fa_sys_fcntl(fd, F_GETFL, 0);
+	char above = 0; /* a protocol: TLS does not know all flags of a send */
 
 	w->tcp |= FA_TCP_KNOWN;
-	if (flags < 0 || fa_sys_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, 1) < 0 ||
-	    (state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT))
+	if (flags < 0 || !is_tcp(fd) ||
+	    fa_sys_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, 1) < 0 ||
+	    (state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT) ||
+	    fa_sys_getsockopt(fd, IPPROTO_TCP, TCP_ULP, &above, 1) < 0 || above)
 		return;
 	w->tcp |= FA_TCP_GOOD;
 	if (flags & O_NONBLOCK)
@@ -55,16 +69,13 @@ FA_HIDDEN void fa_promise_accepted(int fd, int listener, int flags)
 {
 	struct fa_watch *w = fa_watch_of(fd), *from = fa_watch_of(listener);
 	struct fa_thread *t = fa_thread_of(fa_self);
-	int protocol = 0;
 
 	if (!w || !from || !t || (fa_options.mode != FA_MODE_FUSE && !t->trials.on) ||
 	    !fa_busy(t))
 		return;
 	if (!(from->tcp & FA_TCP_KNOWN)) {
 		from->tcp = FA_TCP_KNOWN;
-		if (fa_sys_getsockopt(listener, SOL_SOCKET, SO_PROTOCOL, &protocol,
-				      sizeof(int)) == 0 &&
-		    protocol == IPPROTO_TCP)
+		if (is_tcp(listener))
 			from->tcp |= FA_TCP_LISTENS;
 	}
 	w->tcp = FA_TCP_OURS;
@@ -92,7 +103,7 @@ FA_HIDDEN void fa_forget_socket(int fd)
 		w->tcp &= FA_TCP_OURS;
 }
 
-FA_HIDDEN void fa_stdio_takes(int fd)
+FA_HIDDEN void fa_plain_from_now(int fd)
 {
 	struct fa_watch *w = fa_watch_of(fd);
 
@@ -110,6 +121,7 @@ FA_HIDDEN bool fa_connection_fits(struct fa_watch *w, int fd, uint32_t n)
 	    info[MEMINFO_SNDBUF] > info[MEMINFO_QUEUED]) {
 		uint32_t queued = fa_unsent(fa_thread_of(fa_self), fd);
 
+		fa_rooms = true;
 		/* Small segments take three times their bytes. */
 		w->room = (info[MEMINFO_SNDBUF] - info[MEMINFO_QUEUED]) / 4;
 		w->room -= queued < w->room ? queued : w->room;
@@ -118,6 +130,14 @@ FA_HIDDEN bool fa_connection_fits(struct fa_watch *w, int fd, uint32_t n)
 		return false;
 	w->room -= n;
 	return true;
+}
+
+FA_HIDDEN void fa_room_taken(int fd)
+{
+	struct fa_watch *w = fa_watch_of(fd);
+
+	if (w)
+		w->room = 0;
 }
 
 FA_HIDDEN void fa_corked(int fd, const void *value)
@@ -136,9 +156,13 @@ FA_HIDDEN void fa_corked(int fd, const void *value)
 FA_HIDDEN int fa_take_error(int fd)
 {
 	struct fa_watch *w = fa_watch_of(fd);
+	struct fa_thread *t = fa_thread_of(fa_self);
 	int e = w ? w->error : 0;
 
-	if (w)
-		w->error = 0;
+	if (!e)
+		return 0;
+	w->error = 0;
+	if (!--t->promises->errors)
+		t->h.promise &= ~FA_P_ERROR;
 	return e;
 }

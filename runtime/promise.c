@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/sysmacros.h>
 
 #include "process.h"
 #include "sys.h"
@@ -29,7 +30,9 @@ static bool there(struct fa_promises *p, const void *at, size_t n, bool write)
 	if (!at || !n || last < first)
 		return false;
 	for (uintptr_t page = first; page <= last; page++) {
-		uint64_t *known = &p->pages[page % 64], key = page << 2 | 1;
+		uint64_t *known =
+			&p->pages[page * 0x9e3779b97f4a7c15 >> 32 & (FA_PAGES - 1)];
+		uint64_t key = page << 2 | 1;
 		const char *in = page == first ? at : (const char *)(page * PAGE);
 
 		if ((*known & ~2ULL) == key && (*known & 2 || !write))
@@ -254,6 +257,36 @@ FA_HIDDEN bool fa_promise_bytes(int fd, const struct iovec *iov, int count, int 
 	return answered(t, fd, !(flags & MSG_DONTWAIT), result);
 }
 
+/*
+ * Would the ring give a read of this file to a worker, whatever is cached? So it is where
+ * the file system knows no reads that do not wait (RWF_NOWAIT, Linux 4.14).
+ */
+static bool plain(struct fa_promises *p, int fd, uint64_t dev)
+{
+	unsigned i = 0;
+	char byte;
+
+	while (i < FA_SYSTEMS - 1 && p->systems[i].dev && p->systems[i].dev != dev + 1)
+		i++;
+	if (p->systems[i].dev != dev + 1) {
+		p->systems[i].dev = dev + 1;
+		p->systems[i].plain = fa_sys_pread_now(fd, &byte, 1) == -EOPNOTSUPP;
+	}
+	return p->systems[i].plain;
+}
+
+/* The attributes of a file that may be sent. */
+static void learn(struct fa_thread *t, struct fa_fd *f, int fd, uint64_t dev, uint64_t size)
+{
+	f->size = size;
+	f->size_at = t->h.touched;
+	if (f->flags & FA_FD_REGULAR)
+		return;
+	f->flags |= FA_FD_REGULAR;
+	if (t->promises && plain(t->promises, fd, dev))
+		f->flags |= FA_FD_PLAIN;
+}
+
 /* Its size and kind, as the program may have just learned. */
 static bool regular(struct fa_thread *t, struct fa_fd *f, int fd)
 {
@@ -264,9 +297,7 @@ static bool regular(struct fa_thread *t, struct fa_fd *f, int fd)
 	if (fa_sys_statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_SIZE, &stx) < 0 ||
 	    !S_ISREG(stx.stx_mode))
 		return false;
-	f->flags |= FA_FD_REGULAR;
-	f->size = stx.stx_size;
-	f->size_at = t->h.touched;
+	learn(t, f, fd, makedev(stx.stx_dev_major, stx.stx_dev_minor), stx.stx_size);
 	return true;
 }
 
@@ -289,7 +320,8 @@ static bool position(struct fa_promises *p, struct fa_fd *f, int fd, const off_t
 }
 
 /* A range of the file behind what the task has already. */
-static void add_part(struct fa_task *k, int fd, uint64_t at, uint32_t n)
+static void add_part(struct fa_task *k, const struct fa_fd *f, int fd, uint64_t at,
+		     uint32_t n)
 {
 	struct fa_part *last = k->parts ? &k->part[k->parts - 1] : NULL;
 	uint32_t behind = k->at + k->len - n;
@@ -299,8 +331,11 @@ static void add_part(struct fa_task *k, int fd, uint64_t at, uint32_t n)
 		last->len += n;
 		return;
 	}
-	k->part[k->parts++] =
-		(struct fa_part){ .fd = fd, .at = behind, .len = n, .offset = at };
+	k->part[k->parts++] = (struct fa_part){ .fd = fd,
+						.plain = f->flags & FA_FD_PLAIN,
+						.at = behind,
+						.len = n,
+						.offset = at };
 }
 
 static int64_t join_file(struct fa_thread *t, struct fa_fd *f, int to, int from,
@@ -327,7 +362,7 @@ static int64_t join_file(struct fa_thread *t, struct fa_fd *f, int to, int from,
 	k = room_for(t, p, w, to, left, !(w->tcp & FA_TCP_NONBLOCK));
 	if (!k)
 		return -1;
-	add_part(k, from, at, (uint32_t)left);
+	add_part(k, f, from, at, (uint32_t)left);
 	f->flags |= FA_FD_PROMISED;
 	if (offset) {
 		*offset = (off_t)(at + left);
@@ -418,12 +453,17 @@ FA_HIDDEN bool fa_promise_cork(int fd, const void *value, socklen_t len)
 		return false;
 	w = fa_connection(fd);
 	if (w && w->tcp & FA_TCP_CORK_KNOWN && able(t) &&
-	    there(p, value, sizeof(int), false) && task_of(t, p, fd)) {
+	    there(p, value, sizeof(int), false)) {
 		memcpy(&on, value, sizeof(on));
+		/* What was sent while it was off does not wait for what comes now. */
+		if (on && !(w->tcp & FA_TCP_CORK_WANTED) && fa_queued_for(p, fd))
+			fa_commit(t);
+		joined = task_of(t, p, fd);
+	}
+	if (joined) {
 		w->tcp = (uint8_t)(on ? w->tcp | FA_TCP_CORK_WANTED
 				      : w->tcp & ~FA_TCP_CORK_WANTED);
 		t->h.n[FA_N_promised]++;
-		joined = true;
 	} else {
 		t->h.touched++;
 		fa_commit(t);
@@ -454,8 +494,10 @@ FA_HIDDEN void fa_promise_opened(struct fa_thread *t, struct fa_fd *f, int fd, i
 
 FA_HIDDEN void fa_promise_size(struct fa_call *c, const struct stat *st)
 {
-	c->f->size_at = c->t->touched;
-	c->f->size = (uint64_t)st->st_size;
-	if (S_ISREG(st->st_mode))
-		c->f->flags |= FA_FD_REGULAR;
+	struct fa_thread *t = fa_thread_of(c->t);
+
+	if (!S_ISREG(st->st_mode) || !fa_busy(t))
+		return;
+	learn(t, c->f, c->fd, st->st_dev, (uint64_t)st->st_size);
+	fa_ready(t);
 }

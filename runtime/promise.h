@@ -22,6 +22,8 @@ struct fa_thread;
 
 #define FA_TASKS 64U
 #define FA_PARTS 8U
+#define FA_PAGES 512U
+#define FA_SYSTEMS 8U
 #define FA_UNSENT_SOCKET (1U << 20)   /* bytes promised and not yet sent */
 #define FA_UNSENT_PROCESS (16U << 20) /* all of them; the size of the staging memory */
 #define FA_HEADER_MAX (64U << 10)     /* what is no longer a header */
@@ -30,6 +32,7 @@ struct fa_thread;
 struct fa_part {
 	int fd;
 	bool closes; /* and then the file */
+	bool plain;  /* reads of its file system are not for the ring */
 	bool read, closed;
 	uint32_t at, len; /* in the staging memory */
 	uint64_t offset;
@@ -62,16 +65,22 @@ struct fa_promises {
 	char *staging;
 	uint32_t end;	/* of what is used of it */
 	uint32_t dirty; /* and has been, since it was last given back */
+	uint32_t idle;	/* commits since then that have left nothing of it in use */
 	uint32_t order;
 	int last;	   /* the task that may grow, -1: none */
 	int armed;	   /* the file that may be sent next, -1: none */
 	uint32_t open;	   /* files that may be sent */
+	uint32_t errors;   /* connections that have one to report */
 	bool refused;	   /* no memory, or no ring */
 	uint32_t watching; /* number of the poll that it waits for */
 	bool readable;	   /* what fa_drive() waits for has come */
 	uint64_t used;	   /* bit per task that is not free */
 	struct fa_task task[FA_TASKS];
-	uint64_t pages[64]; /* of the program's, which have been found to be there */
+	uint64_t pages[FA_PAGES]; /* of the program's, which have been found to be there */
+	struct {
+		uint64_t dev; /* + 1, 0: free */
+		bool plain;
+	} systems[FA_SYSTEMS];
 };
 
 #define FA_EACH_TASK(p, k)                                              \
@@ -142,26 +151,27 @@ void fa_commit(struct fa_thread *t) FA_HIDDEN;
 int64_t fa_commit_receive(struct fa_thread *t, int fd, void *buf, size_t n,
 			  int flags) FA_HIDDEN;
 
-/* Waits until nothing is on its way to this connection (-1: to any). */
+/* Waits until nothing is on its way to this connection (-1: to any). Commits first. */
 void fa_settle(struct fa_thread *t, int fd) FA_HIDDEN;
 
 /*
  * As a blocking call of the program would: until `fd` has something to read (-1:
- * never), or, where `sent` is a connection, that has been sent. 0, or -EINTR where
- * a handler has run that does not restart calls.
+ * never), or, where `sent` is a connection, that has been sent; for the time that the
+ * program has set for such calls of `fd` or `sent`. 0, -EAGAIN when that is over, or
+ * -EINTR where a handler has run that does not restart them.
  */
 int fa_drive(struct fa_thread *t, int fd, int sent) FA_HIDDEN;
 
-/* Bytes on their way to a connection, or queued for it. */
+/* Bytes on their way to a connection (-1: to any), or queued for it. */
 uint32_t fa_unsent(const struct fa_thread *t, int fd) FA_HIDDEN;
 
 /* Is some of it on its way already? */
 bool fa_sending(const struct fa_promises *p, int fd) FA_HIDDEN;
 
-/* An operation of a task has ended. */
+/* An operation of a task has ended; -ECANCELED: it has not run. */
 void fa_promise_completed(struct fa_thread *t, uint64_t user_data, int result) FA_HIDDEN;
 
-/* The ring goes: what is on its way cannot be told any more. */
+/* The ring goes: what does not end within a minute breaks its promise. */
 void fa_promise_lost(struct fa_thread *t) FA_HIDDEN;
 
 #endif

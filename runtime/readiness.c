@@ -236,6 +236,7 @@ FA_HIDDEN void fa_forget_watch_slow(int fd)
 				release_at(t, i);
 		fa_ready(t);
 	}
+	fa_take_error(fd);
 	clear(t, fd);
 }
 

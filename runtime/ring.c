@@ -12,6 +12,7 @@
 #include <liburing.h>
 
 #include "process.h"
+#include "promise.h"
 #include "sys.h"
 
 #define PAGE 4096UL
@@ -228,7 +229,7 @@ FA_HIDDEN unsigned fa_ring_room(const struct fa_thread *t)
 	const struct fa_ring *r = &t->ring;
 	uint32_t flight, left;
 
-	if (!r->memory)
+	if (!r->memory || r->broken)
 		return 0;
 	flight = in_flight(r);
 	left = FA_RING_ENTRIES - r->prepared;
@@ -237,28 +238,41 @@ FA_HIDDEN unsigned fa_ring_room(const struct fa_thread *t)
 	return FA_RING_FLIGHT - flight < left ? FA_RING_FLIGHT - flight : left;
 }
 
+/* What was promised is done plainly where the kernel does not take it. */
+static void not_taken(struct fa_thread *t, uint32_t first, uint32_t n)
+{
+	for (uint32_t i = first; i != first + n; i++) {
+		uint64_t user_data = t->ring.sqes[i & (FA_RING_ENTRIES - 1)].user_data;
+
+		if ((user_data & FA_TAGS) == FA_TAG_PROMISE)
+			fa_promise_completed(t, user_data, -ECANCELED);
+	}
+}
+
 static int submit(struct fa_thread *t, unsigned wait, uint64_t ns)
 {
 	struct fa_ring *r = &t->ring;
-	uint32_t n = r->prepared;
+	uint32_t n = r->prepared, end, head;
 	int got;
 
 	if (!r->memory)
 		return -EBADF;
 	r->prepared = 0;
+	end = *r->sq_tail + n;
 	/* Pairs with the kernel's acquire of the tail: entries first. */
-	__atomic_store_n(r->sq_tail, *r->sq_tail + n, __ATOMIC_RELEASE);
+	__atomic_store_n(r->sq_tail, end, __ATOMIC_RELEASE);
 	do
 		got = enter(t, n, wait, wait, ns);
 	while (got == -EINTR);
 	if (got < (int)n) {
 		/* Without SQPOLL the kernel looks only while we enter: take back the rest.
 		 */
-		__atomic_store_n(r->sq_tail, __atomic_load_n(r->sq_head, __ATOMIC_ACQUIRE),
-				 __ATOMIC_RELEASE);
+		head = __atomic_load_n(r->sq_head, __ATOMIC_ACQUIRE);
+		__atomic_store_n(r->sq_tail, head, __ATOMIC_RELEASE);
 		fa_fallback(t, FA_F_refused);
 		/* What was not taken will never end: whoever counts on it must not wait. */
 		r->broken = true;
+		not_taken(t, head, end - head);
 	}
 	if (got <= 0)
 		return got < 0 ? got : -EAGAIN;

@@ -111,6 +111,7 @@ struct fa_fd {
 #define FA_FD_OWED (1U << 7)	 /* the kernel's position is behind */
 #define FA_FD_PROMISED (1U << 8) /* some of it is queued to be sent */
 #define FA_FD_CLOSING (1U << 9)	 /* and its close: for the program it is closed */
+#define FA_FD_PLAIN (1U << 10)	 /* the ring is no place to read it */
 
 #define FA_FDS 16384U
 
@@ -490,14 +491,24 @@ int fa_promise_accept(int fd) FA_HIDDEN;
 /* Before a connection is closed. */
 void fa_promise_closing(int fd) FA_HIDDEN;
 
-/* SO_ERROR of a promised send. */
+/* SO_ERROR of a promised send. Forgets it. */
 int fa_take_error(int fd) FA_HIDDEN;
 
-/* Always: a connection was accepted, a descriptor gets flags, stdio gets a descriptor. */
+/* Always: a connection was accepted, a descriptor gets flags, or goes to stdio or TLS. */
 void fa_promise_accepted(int fd, int listener, int flags) FA_HIDDEN;
 void fa_socket_flags(int fd, long flags) FA_HIDDEN;
 void fa_forget_socket(int fd) FA_HIDDEN;
-void fa_stdio_takes(int fd) FA_HIDDEN;
+void fa_plain_from_now(int fd) FA_HIDDEN;
+
+/* Has room in a connection ever been asked for? Then a plain send takes of it. */
+extern bool fa_rooms FA_HIDDEN;
+void fa_room_taken(int fd) FA_HIDDEN;
+
+static inline void fa_sending_plainly(int fd)
+{
+	if (fa_unlikely(fa_rooms))
+		fa_room_taken(fd);
+}
 
 /* A descriptor is about to have two numbers. */
 void fa_duplicating(int fd) FA_HIDDEN;

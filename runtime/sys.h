@@ -73,6 +73,17 @@ static inline long fa_sys_pread(int fd, void *buf, size_t n, uint64_t offset)
 	return FA_SYS(SYS_pread64, fd, buf, n, offset, 0, 0);
 }
 
+/* Only if it need not wait; -EOPNOTSUPP where the file system cannot tell. */
+static inline long fa_sys_pread_now(int fd, void *buf, size_t n)
+{
+	struct {
+		void *base;
+		size_t len;
+	} iov = { buf, n };
+
+	return FA_SYS(SYS_preadv2, fd, &iov, 1, 0, 0, 8 /* RWF_NOWAIT */);
+}
+
 static inline long fa_sys_write(int fd, const void *buf, size_t n)
 {
 	return FA_SYS(SYS_write, fd, buf, n, 0, 0, 0);

@@ -69,22 +69,6 @@ FA_HIDDEN int fa_send_next(struct fa_thread *t, int fd, bool waits)
 	return e ? e : -fa_take_error(fd);
 }
 
-/*
- * Before a call that blocks until `fd` has something to read. Where a time limit of
- * its own goes with it, nothing else may be waited for meanwhile.
- */
-static int wait_for(struct fa_thread *t, int fd)
-{
-	struct timeval limit = { 0, 0 };
-
-	if (fa_sys_getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0 &&
-	    (limit.tv_sec || limit.tv_usec)) {
-		fa_settle(t, -1);
-		return 0;
-	}
-	return fa_drive(t, fd, -1);
-}
-
 FA_HIDDEN bool fa_promise_receive(int fd, void *buf, size_t n, int flags, int64_t *result)
 {
 	struct fa_thread *t = fa_thread_of(fa_self);
@@ -102,7 +86,7 @@ FA_HIDDEN bool fa_promise_receive(int fd, void *buf, size_t n, int flags, int64_
 	nonblock = (w->tcp & (FA_TCP_GOOD | FA_TCP_NONBLOCK)) ==
 			   (FA_TCP_GOOD | FA_TCP_NONBLOCK) ||
 		   flags & MSG_DONTWAIT;
-	if (w->error == ECONNRESET && !fa_queued_for(t->promises, fd)) {
+	if (w->error && !fa_queued_for(t->promises, fd)) {
 		*result = -fa_take_error(fd);
 	} else if (t->h.promise & FA_P_QUEUED) {
 		if (buf && nonblock && w->tcp & FA_TCP_GOOD && n <= INT_MAX &&
@@ -117,7 +101,7 @@ FA_HIDDEN bool fa_promise_receive(int fd, void *buf, size_t n, int flags, int64_
 		fa_commit(t);
 	}
 	if (!*result && t->h.promise & FA_P_FLIGHT && !nonblock && !fa_nonblocking(fd))
-		*result = wait_for(t, fd);
+		*result = fa_drive(t, fd, -1);
 	fa_ready(t);
 	return *result != 0;
 }
@@ -132,7 +116,7 @@ FA_HIDDEN int fa_promise_accept(int fd)
 		return 0;
 	fa_commit(t);
 	if (t->h.promise & FA_P_FLIGHT && !fa_nonblocking(fd))
-		e = wait_for(t, fd);
+		e = fa_drive(t, fd, -1);
 	fa_ready(t);
 	return e;
 }

@@ -62,15 +62,18 @@ static long on_setup(long entries, long params, long c, long d, long e, long f)
 	return 3;
 }
 
-/* A poll that is cancelled ends when the program next enters. */
-static void cancel(uint64_t user_data)
+/* What is cancelled, a poll or a read, ends when the program next enters. */
+static long cancel(uint64_t user_data)
 {
 	for (unsigned i = fake_ring.logged; i-- > 0;)
 		if (taken[i].user_data == user_data) {
-			if (taken[i].opcode == IORING_OP_POLL_ADD)
+			if (taken[i].opcode == IORING_OP_POLL_ADD ||
+			    (taken[i].opcode == IORING_OP_READ &&
+			     fake_ring.result[IORING_OP_READ] == FAKE_PENDING))
 				fake_ring_complete(user_data, -ECANCELED);
-			return;
+			return 0;
 		}
+	return -ENOENT;
 }
 
 static long on_register(long index, long op, long arg, long n, long e, long f)
@@ -96,7 +99,7 @@ static long on_register(long index, long op, long arg, long n, long e, long f)
 		return 1;
 	}
 	if (bare == IORING_REGISTER_SYNC_CANCEL)
-		cancel(((const struct io_uring_sync_cancel_reg *)arg)->addr);
+		return cancel(((const struct io_uring_sync_cancel_reg *)arg)->addr);
 	if (bare == IORING_UNREGISTER_RING_FDS) {
 		fake_ring.made = false;
 		fake_ring.eventfd = -1;

@@ -475,14 +475,16 @@ static void test_memory_is_given_back(void **state)
 	fake_ring_complete(fake_ring_nth(IORING_OP_SEND, 1)->user_data, LARGE);
 	fa_ring_reap(t);
 	assert_false(is_on_its_way());
+	assert_int_equal(given_back, 0);
+	/* Not at once: whoever needs it will need it again. A mebibyte is kept for good. */
+	fake_ring.result[IORING_OP_SEND] = FAKE_RUN;
+	for (unsigned i = 0; i < 1000; i++) {
+		sends_file(conn, file, &(off_t){ 0 }, 10);
+		fa_touch();
+		gets_file(peer, 0, 10);
+	}
 	assert_int_equal(given_back, 1);
 	assert_int_equal(how_much, 2 * LARGE);
-	/* A mebibyte is kept. */
-	sends_file(conn, file, &(off_t){ 0 }, LARGE);
-	fa_touch();
-	fake_ring_complete(fake_ring_nth(IORING_OP_SEND, 2)->user_data, LARGE);
-	fa_ring_reap(t);
-	assert_int_equal(given_back, 1);
 	closes(file);
 }
 

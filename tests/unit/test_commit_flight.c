@@ -276,7 +276,7 @@ static void by_range(void)
 
 static void by_stdio(void)
 {
-	fa_stdio_takes(1000);
+	fa_plain_from_now(1000);
 }
 
 static void test_who_settles(void **state)

@@ -183,7 +183,7 @@ static void test_stdio_has_it(void **state)
 	(void)state;
 	agrees(conn);
 	sends_file(conn, file, NULL, 10);
-	fa_stdio_takes(conn);
+	fa_plain_from_now(conn);
 	assert_false(is_queued());
 	gets_file(peer, 0, 10);
 	refuses(conn);
