@@ -87,7 +87,8 @@ FA_HIDDEN bool fa_sending(const struct fa_promises *p, int fd)
 	return false;
 }
 
-#define IDLE 256U /* commits that need little memory */
+#define GUESS_NS 2000000U /* of how long a send takes that finds room */
+#define IDLE 256U	  /* commits that need little memory */
 
 /* Is anything on its way, and how much of the staging memory does it use? */
 static void look_around(struct fa_thread *t, struct fa_promises *p)
@@ -337,9 +338,14 @@ static void wait_until_sent(struct fa_thread *t, int fd, bool for_ever)
 {
 	unsigned patience = for_ever ? 1 : PATIENCE;
 
-	while (patience && t->h.promise & FA_P_FLIGHT && fa_sending(t->promises, fd)) {
-		bool waits = t->ring.memory && (fa_ring_wait(t, FA_WAIT_NS) ||
-						(for_ever && blocks(t->promises, fd)));
+	if (!(t->h.promise & FA_P_FLIGHT))
+		return;
+	while (patience && fa_sending(t->promises, fd)) {
+		bool blocked = for_ever && blocks(t->promises, fd);
+		bool waits =
+			t->ring.memory &&
+			(fa_ring_wait(t, for_ever && !blocked ? GUESS_NS : FA_WAIT_NS) ||
+			 blocked);
 
 		finish(t, t->promises);
 		if (t->ring.prepared)
@@ -424,7 +430,7 @@ static bool room(struct fa_thread *t, unsigned n, unsigned *expected)
 	if (fa_ring_room(t) >= n)
 		return true;
 	if (t->ring.prepared)
-		fa_ring_run(t, *expected, FA_WAIT_NS);
+		fa_ring_run(t, *expected, GUESS_NS);
 	*expected = 0;
 	for (unsigned i = 0; i < PATIENCE && fa_ring_room(t) < n; i++)
 		fa_ring_wait(t, FA_WAIT_NS);
@@ -516,7 +522,7 @@ static void run(struct fa_thread *t, struct fa_promises *p, unsigned expected)
 	uint64_t began = fa_cycles(), ns;
 
 	if (t->ring.prepared)
-		fa_ring_run(t, expected, FA_WAIT_NS);
+		fa_ring_run(t, expected, GUESS_NS);
 	while (reading(p) && patience) {
 		patience -= fa_ring_wait(t, FA_WAIT_NS) ? 0 : 1;
 		if (!patience && t->ring.memory && hangs(t, p))

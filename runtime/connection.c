@@ -36,21 +36,26 @@ static bool is_tcp(int fd)
 	       protocol == IPPROTO_TCP;
 }
 
+/* Somebody else may have changed it by another number. */
+static void ask_whether_it_blocks(int fd)
+{
+	int flags = fa_sys_fcntl(fd, F_GETFL, 0);
+
+	fa_socket_flags(fd, flags < 0 ? O_NONBLOCK : flags);
+}
+
 static void ask(struct fa_watch *w, int fd)
 {
 	unsigned char state = 0;
-	int flags = fa_sys_fcntl(fd, F_GETFL, 0);
 	char above = 0; /* a protocol: TLS does not know all flags of a send */
 
 	w->tcp |= FA_TCP_KNOWN;
-	if (flags < 0 || !is_tcp(fd) ||
-	    fa_sys_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, 1) < 0 ||
+	if (!is_tcp(fd) || fa_sys_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, 1) < 0 ||
 	    (state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT) ||
 	    fa_sys_getsockopt(fd, IPPROTO_TCP, TCP_ULP, &above, 1) < 0 || above)
 		return;
 	w->tcp |= FA_TCP_GOOD;
-	if (flags & O_NONBLOCK)
-		w->tcp |= FA_TCP_NONBLOCK;
+	ask_whether_it_blocks(fd);
 }
 
 FA_HIDDEN struct fa_watch *fa_connection(int fd)
@@ -62,6 +67,8 @@ FA_HIDDEN struct fa_watch *fa_connection(int fd)
 		return NULL;
 	if (!(w->tcp & FA_TCP_KNOWN))
 		ask(w, fd);
+	else if (!fa_ours(fd) && w->tcp & FA_TCP_GOOD)
+		ask_whether_it_blocks(fd);
 	return w->tcp & FA_TCP_GOOD ? w : NULL;
 }
 
@@ -78,7 +85,8 @@ FA_HIDDEN void fa_promise_accepted(int fd, int listener, int flags)
 		if (is_tcp(listener))
 			from->tcp |= FA_TCP_LISTENS;
 	}
-	w->tcp = FA_TCP_OURS;
+	w->tcp = 0;
+	w->accepted = fa_forks + 1;
 	if (from->tcp & FA_TCP_LISTENS)
 		w->tcp |= FA_TCP_KNOWN | FA_TCP_GOOD |
 			  (flags & SOCK_NONBLOCK ? FA_TCP_NONBLOCK : 0);
@@ -100,7 +108,7 @@ FA_HIDDEN void fa_forget_socket(int fd)
 	struct fa_watch *w = fa_watch_of(fd);
 
 	if (w && !fa_off)
-		w->tcp &= FA_TCP_OURS;
+		w->tcp = 0;
 }
 
 FA_HIDDEN void fa_plain_from_now(int fd)

@@ -535,13 +535,10 @@ FA_HIDDEN void fa_process_ends(void)
 
 	if (!ours || !fa_process || fa_process->state != RUNNING)
 		return;
-	fa_settle_all();
+	fa_promises_end();
+	fa_process->no_promises = true; /* nothing of ours is called at the very end */
 	if (fa_process->ended)
 		return;
-	if (fa_promising() && fa_busy(fa_thread_of(fa_self))) {
-		fa_promise_lost(fa_thread_of(fa_self));
-		fa_ready(fa_thread_of(fa_self));
-	}
 	fa_process->ended = true;
 	end_chains();
 	if (fa_recording && fa_self)

@@ -88,7 +88,7 @@ struct fa_process {
 	uint32_t logged; /* bit per fallback reason */
 	bool ended;
 	bool had_ring; /* the kernel's workers are there until the process ends */
-	bool threads_coming;
+	bool no_promises;
 	bool in_line; /* start no chains and no closes: they could not be waited for */
 	struct fa_thread *threads; /* only ever grows */
 };

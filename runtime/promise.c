@@ -51,7 +51,7 @@ static struct fa_promises *promises(struct fa_thread *t)
 {
 	struct fa_promises *p = t->promises;
 
-	if (p || fa_threaded() || fa_process->threads_coming)
+	if (p || fa_threaded() || fa_process->no_promises)
 		return p && !p->refused ? p : NULL;
 	p = fa_map_wiped(sizeof(*p));
 	if (!p)
@@ -71,7 +71,7 @@ static struct fa_promises *able(struct fa_thread *t)
 {
 	struct fa_promises *p;
 
-	if (fa_process->threads_coming || fa_process->in_line || fa_threaded())
+	if (fa_process->no_promises || fa_process->in_line || fa_threaded())
 		return NULL;
 	p = promises(t);
 	return p && fa_ring_need(t) == 0 ? p : NULL;
@@ -79,13 +79,12 @@ static struct fa_promises *able(struct fa_thread *t)
 
 FA_HIDDEN void fa_order_numbers(struct fa_thread *t, struct fa_promises *p, int fd)
 {
-	bool ours = fa_watches[fd].tcp & FA_TCP_OURS;
+	bool ours = fa_ours(fd);
 	const struct fa_task *k;
 
 	FA_EACH_TASK(p, k)
 	{
-		if (!k->orphan && k->fd != fd &&
-		    !(ours && fa_watches[k->fd].tcp & FA_TCP_OURS)) {
+		if (!k->orphan && k->fd != fd && !(ours && fa_ours(k->fd))) {
 			fa_settle(t, -1);
 			return;
 		}

@@ -98,13 +98,18 @@ static inline void fa_task_free(struct fa_promises *p, struct fa_task *k)
 #define FA_TCP_KNOWN 1U
 #define FA_TCP_GOOD 2U /* connected stream socket over IPv4 or IPv6 */
 #define FA_TCP_NONBLOCK 4U
-#define FA_TCP_OURS 8U	    /* accepted here: no other number is known to be the same */
 #define FA_TCP_LISTENS 128U /* a listening socket of the kind */
 #define FA_TCP_CORK_KNOWN 16U
 #define FA_TCP_CORKED 32U      /* for the kernel */
 #define FA_TCP_CORK_WANTED 64U /* for the program */
 
 extern uint32_t fa_forks FA_HIDDEN; /* processes that share what was open before */
+
+/* Was it accepted here, so that no other number, of nobody's, is the same? */
+static inline bool fa_ours(int fd)
+{
+	return fa_watches[fd].accepted == fa_forks + 1;
+}
 
 /* In capture.c: a sendfile was promised. */
 void fa_sent_settled(struct fa_call *c, int64_t result) FA_HIDDEN;

@@ -86,11 +86,10 @@ FA_HIDDEN void fa_accepted(int fd)
 	w->flags = FA_WATCH_FRESH;
 }
 
-FA_HIDDEN void fa_exec_coming(void)
+static void release_held(void)
 {
 	struct fa_thread *t = fa_thread_of(fa_self);
 
-	fa_settle_all();
 	/* No system call: a vfork's child may have a filter that ends it for one. */
 	if (fa_off || !t || !t->h.held || !fa_busy(t))
 		return;
@@ -98,12 +97,18 @@ FA_HIDDEN void fa_exec_coming(void)
 	fa_ready(t);
 }
 
+FA_HIDDEN void fa_exec_coming(void)
+{
+	fa_promises_end();
+	release_held();
+}
+
 FA_HIDDEN void fa_sets_inherited(void)
 {
 	if (fa_off || fa_on_loan())
 		return;
 	forks++;
-	fa_exec_coming(); /* and a child knows of none either */
+	release_held(); /* a child knows of none either */
 }
 
 static uint32_t masked(const struct fa_watch *w)
@@ -217,7 +222,10 @@ static void clear(struct fa_thread *t, int fd)
 		unlist(t, w->at);
 	if (w->flags & FA_WATCH_CHAIN && t && t->h.word == FA_T_READY)
 		fa_chain_detach(t, fd);
-	__builtin_memset(w, 0, sizeof(*w));
+	/* What is known of the connection itself stays. */
+	*w = (struct fa_watch){
+		.tcp = w->tcp, .error = w->error, .room = w->room, .accepted = w->accepted
+	};
 }
 
 FA_HIDDEN void fa_forget_watch_slow(int fd)
@@ -238,6 +246,8 @@ FA_HIDDEN void fa_forget_watch_slow(int fd)
 	}
 	fa_take_error(fd);
 	clear(t, fd);
+	w->tcp = 0;
+	w->room = w->accepted = 0;
 }
 
 FA_HIDDEN void fa_registered(int set, int op, int fd, const struct epoll_event *ev)

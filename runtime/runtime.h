@@ -456,6 +456,9 @@ static inline bool fa_promising(void)
 void fa_touch_slow(void) FA_HIDDEN;
 void fa_settle_slow(void) FA_HIDDEN;
 
+/* The same before the program ends: what cannot be sent within a minute is broken. */
+void fa_promises_end(void) FA_HIDDEN;
+
 static inline void fa_touch(void)
 {
 	if (fa_promising())
@@ -547,6 +550,7 @@ struct fa_watch {
 	uint8_t tcp;	   /* FA_TCP_*, see promise.h */
 	uint16_t error;	   /* of a promised send, which the next call reports */
 	uint32_t room;	   /* bytes that surely fit into its send buffer */
+	uint32_t accepted; /* count of forks + 1 then; 0: it may have another number */
 };
 
 extern struct fa_watch *fa_watches FA_HIDDEN; /* FA_FDS entries, NULL while off */

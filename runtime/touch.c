@@ -36,6 +36,17 @@ FA_HIDDEN void fa_settle_slow(void)
 	fa_ready(t);
 }
 
+FA_HIDDEN void fa_promises_end(void)
+{
+	struct fa_thread *t = fa_thread_of(fa_self);
+
+	fa_settle_all();
+	if (!fa_promising() || !fa_busy(t))
+		return;
+	fa_promise_lost(t);
+	fa_ready(t);
+}
+
 /* A plain send that blocks would keep what is on its way to others. */
 static void settle_if_full(struct fa_thread *t, int fd)
 {
@@ -176,7 +187,7 @@ FA_HIDDEN void fa_duplicating(int fd)
 
 	fa_touch();
 	if (w)
-		w->tcp &= (uint8_t)~FA_TCP_OURS;
+		w->accepted = 0;
 	if (f && f->flags & FA_FD_READER) {
 		f->flags &= ~FA_FD_READER;
 		fa_promise_gone(fd);
@@ -194,5 +205,5 @@ FA_HIDDEN void fa_thread_coming(void)
 {
 	fa_settle_all();
 	if (fa_process && !fa_on_loan())
-		fa_process->threads_coming = true;
+		fa_process->no_promises = true;
 }

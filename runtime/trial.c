@@ -97,7 +97,7 @@ FA_HIDDEN void fa_trial_sent(struct fa_thread *t, uint64_t site, uint32_t many)
 	if (!s)
 		return;
 	s->seen += many;
-	if (s->seen < s->rest || fa_threaded() || fa_process->threads_coming)
+	if (s->seen < s->rest || fa_threaded() || fa_process->no_promises)
 		return;
 	r->trying = s;
 	r->window = 0;

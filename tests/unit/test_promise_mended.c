@@ -214,6 +214,36 @@ static void test_bytes_that_shall_not_wait(void **state)
 	assert_int_equal(waited, 0);
 }
 
+/* With SO_SNDTIMEO a send to a peer that takes nothing ends with EAGAIN. */
+static void test_send_with_a_limit(void **state)
+{
+	struct timeval limit = { 0, 20000 };
+
+	(void)state;
+	assert_return_code(setsockopt(conn, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)),
+			   errno);
+	waited = 0;
+	stuffs(conn);
+	waits(counts);
+	assert_int_equal(sends(conn, "x", 1, 0), -EAGAIN);
+	assert_int_equal(waited, 0);
+	assert_true(is_on_its_way());
+}
+
+/* And with SO_RCVTIMEO a receive, whatever is on its way to others. */
+static void test_receive_with_a_limit(void **state)
+{
+	struct timeval limit = { 0, 20000 };
+	char byte;
+
+	(void)state;
+	assert_return_code(
+		setsockopt(other, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), errno);
+	stuffs(conn);
+	assert_int_equal(receives(other, &byte, 1, 0), -EAGAIN);
+	assert_true(is_on_its_way());
+}
+
 /* A read of a pipe may wait for somebody who waits for what was promised. */
 static void test_read_of_a_fifo(void **state)
 {
@@ -274,7 +304,144 @@ static void test_broken_connection(void **state)
 	closes(file);
 }
 
+/* Of what has gone only a part, the rest has met an error that nobody else will tell. */
+static void test_short_send(void **state)
+{
+	int file = opens(name);
+
+	(void)state;
+	answers(conn, file);
+	closes(file);
+	fake_ring.result[IORING_OP_SEND] = 100;
+	fa_touch();
+	assert_int_equal(sends(conn, "x", 1, MSG_EOR), -ECONNRESET);
+}
+
+static void test_receive_tells_all(void **state)
+{
+	int file = opens(name);
+	char byte;
+
+	(void)state;
+	fake_ring.result[IORING_OP_SEND] = -ETIMEDOUT;
+	answers(conn, file);
+	closes(file);
+	fa_touch();
+	assert_int_equal(receives(conn, &byte, 1, MSG_DONTWAIT), -ETIMEDOUT);
+}
+
+/* Else every call goes the long way for as long as the thread lives. */
+static void test_told_is_forgotten(void **state)
+{
+	int file = opens(name), another = opens(name);
+
+	(void)state;
+	fake_ring.result[IORING_OP_SEND] = -ECONNRESET;
+	answers(conn, file);
+	answers(other, another);
+	closes(file);
+	closes(another);
+	fa_touch();
+	assert_int_equal(sends(conn, "x", 1, 0), -ECONNRESET);
+	assert_int_equal(t->h.promise, FA_P_ERROR);
+	/* Nobody has asked for it. */
+	closes(other);
+	conns[1] = -1;
+	assert_int_equal(t->h.promise, 0);
+}
+
+/* A send that ends after its promise was broken is no error of the next connection. */
+static void test_late_error(void **state)
+{
+	const struct io_uring_sqe *late;
+	int old = conn, file;
+
+	(void)state;
+	stuffs(conn);
+	late = fake_ring_nth(IORING_OP_SEND, 0);
+	fa_promise_lost(t);
+	assert_false(is_on_its_way());
+	closes(conn);
+	conns[0] = -1;
+	assert_int_equal(dup(other), old);
+	file = opens(name);
+	assert_int_equal(sends_file(old, file, NULL, 10), 10); /* the same place */
+	fake_ring_complete(late->user_data, -ECONNRESET);
+	fa_ring_reap(t);
+	assert_int_equal(fa_watches[old].error, 0);
+	assert_true(is_queued());
+	closes(file);
+	closes(old);
+}
+
+/* ---- what fits ---- */
+
+static void test_plain_sends_take_room(void **state)
+{
+	int file = opens(name), quick = connects(SOCK_NONBLOCK);
+
+	(void)state;
+	assert_int_equal(sends_file(quick, file, &(off_t){ 0 }, 10), 10);
+	assert_true(fa_watches[quick].room > 0);
+	closes(file);
+	fa_touch();
+	assert_false(fa_promising());
+	fa_sending_plainly(quick);
+	assert_int_equal(fa_watches[quick].room, 0);
+}
+
+/* ---- files ---- */
+
+static long no_nowait(long fd, long iov, long count, long at, long high, long flags)
+{
+	(void)fd, (void)iov, (void)count, (void)at, (void)high;
+	assert_int_equal(flags, 8);
+	return -EOPNOTSUPP;
+}
+
+/* Where the ring would give it to a worker it is read plainly, and closed in order. */
+static void test_file_that_is_not_for_the_ring(void **state)
+{
+	int file;
+
+	(void)state;
+	fake_hook(SYS_preadv2, no_nowait);
+	file = opens(name);
+	answers(conn, file);
+	assert_int_equal(closes(file), 0);
+	fa_touch();
+	gets_answer(peer);
+	assert_int_equal(took(IORING_OP_READ), 0);
+	assert_int_equal(fake_ring.closed, 1);
+	assert_false(is_on_its_way());
+	/* Asked once per file system. */
+	file = opens(name);
+	answers(conn, file);
+	assert_int_equal(fake_calls(SYS_preadv2), 1);
+	assert_return_code(truncate(name, SIZE - 1), errno);
+	fa_touch();
+	assert_int_equal(t->h.n[FA_N_broken], 1);
+	assert_false(is_on_its_way());
+	closes(file);
+}
+
 /* ---- corks ---- */
+
+/* Taking it off and putting it on again sends what is there. */
+static void test_cork_off_and_on(void **state)
+{
+	int file = opens(name), kept = -1;
+
+	(void)state;
+	corks(conn, 1);
+	assert_int_equal(sends(conn, HEADER, (size_t)HEAD, 0), HEAD);
+	corks(conn, 0);
+	corks(conn, 1);
+	fa_touch();
+	assert_return_code(ioctl(conn, 0x894B /* SIOCOUTQNSD */, &kept), errno);
+	assert_int_equal(kept, 0);
+	closes(file);
+}
 
 int main(void)
 {
@@ -289,9 +456,18 @@ int main(void)
 		MENDED(test_next_send_was_not_taken),
 		MENDED(test_interrupted_and_again),
 		MENDED(test_bytes_that_shall_not_wait),
+		MENDED(test_send_with_a_limit),
+		MENDED(test_receive_with_a_limit),
 		MENDED(test_read_of_a_fifo),
 		MENDED(test_dead_connection),
 		MENDED(test_broken_connection),
+		MENDED(test_short_send),
+		MENDED(test_receive_tells_all),
+		MENDED(test_told_is_forgotten),
+		MENDED(test_late_error),
+		MENDED(test_plain_sends_take_room),
+		MENDED(test_file_that_is_not_for_the_ring),
+		MENDED(test_cork_off_and_on),
 	};
 
 	return cmocka_run_group_tests_name("promise_mended", mended_tests, NULL, NULL);

@@ -42,7 +42,7 @@ static void test_accepted(void **state)
 	agrees(conn);
 	agrees(connects(SOCK_NONBLOCK));
 	/* Nobody had to ask what they are. */
-	assert_true(fa_watches[conn].tcp & FA_TCP_OURS);
+	assert_true(fa_ours(conn));
 	assert_int_equal(fake_calls(SYS_fcntl), 0);
 }
 
@@ -69,7 +69,7 @@ static void test_connected(void **state)
 	closes(file);
 	fa_touch();
 	gets_answer(conn);
-	assert_false(fa_watches[peer].tcp & FA_TCP_OURS);
+	assert_false(fa_ours(peer));
 }
 
 /* A peer that sends no more may still read. */
@@ -153,7 +153,7 @@ static void test_flags_change(void **state)
 	assert_false(fa_watches[conn].tcp & FA_TCP_KNOWN);
 	agrees(conn);
 	assert_true(fa_watches[conn].tcp & FA_TCP_NONBLOCK);
-	assert_true(fa_watches[conn].tcp & FA_TCP_OURS);
+	assert_true(fa_ours(conn));
 	/* Of what nothing is known, nothing is noted. */
 	fa_socket_flags(listener + 1000, O_NONBLOCK);
 	assert_int_equal(fa_watches[listener + 1000].tcp, 0);
@@ -170,7 +170,7 @@ static void test_duplicated(void **state)
 	assert_false(is_queued());
 	two = dup(conn);
 	assert_true(fa_watches[conn].tcp & FA_TCP_GOOD);
-	assert_false(fa_watches[conn].tcp & FA_TCP_OURS);
+	assert_false(fa_ours(conn));
 	gets_file(peer, 0, 10);
 	closes(file);
 	close(two);
@@ -379,7 +379,7 @@ static void test_threads(void **state)
 	assert_false(is_queued());
 	gets_answer(peer);
 	refuses(conn);
-	fa_process->threads_coming = false;
+	fa_process->no_promises = false;
 	agrees(conn);
 	/* One that came unseen. */
 	memset(&other, 0, sizeof(other));

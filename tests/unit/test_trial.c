@@ -265,10 +265,10 @@ static void test_not_with_threads(void **state)
 
 	(void)state;
 	start();
-	fa_process->threads_coming = true;
+	fa_process->no_promises = true;
 	fa_trial_sent(t, SITE, FA_TRIAL_FIRST);
 	assert_null(t->trials.trying);
-	fa_process->threads_coming = false;
+	fa_process->no_promises = false;
 	memset(&other, 0, sizeof(other));
 	other.next = fa_process->threads;
 	fa_process->threads = &other;

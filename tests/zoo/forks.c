@@ -172,7 +172,9 @@ static void siblings_of(const char *who)
 	FILE *f = fopen("/proc/self/status", "r");
 
 	while (f && fgets(line, sizeof(line), f))
-		if (!strncmp(line, "Sig", 3) || !strncmp(line, "Shd", 3))
+		/* SigQ counts those of all processes of the user. */
+		if ((!strncmp(line, "Sig", 3) && line[3] != 'Q') ||
+		    !strncmp(line, "Shd", 3))
 			say("%s %s", who, line);
 	if (f)
 		fclose(f);
