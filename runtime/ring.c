@@ -350,6 +350,7 @@ FA_HIDDEN int fa_ring_run(struct fa_thread *t, unsigned wait, uint64_t ns)
 FA_HIDDEN bool fa_ring_wait(struct fa_thread *t, uint64_t ns)
 {
 	uint32_t before;
+	int r;
 
 	if (!t->ring.memory)
 		return false;
@@ -357,9 +358,9 @@ FA_HIDDEN bool fa_ring_wait(struct fa_thread *t, uint64_t ns)
 	fa_ring_reap(t);
 	if (*t->ring.cq_head != before)
 		return true;
-	enter(t, 0, true, 1, ns);
+	r = enter(t, 0, true, 1, ns);
 	fa_ring_reap(t);
-	return t->ring.memory && *t->ring.cq_head != before;
+	return t->ring.memory && (r == -EINTR || *t->ring.cq_head != before);
 }
 
 FA_HIDDEN int fa_ring_cancel(struct fa_thread *t, uint64_t user_data)

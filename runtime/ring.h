@@ -98,7 +98,7 @@ bool fa_ring_work(const struct fa_thread *t) FA_HIDDEN;
 /* Hands all completions that are there to fa_completed(), and submits what it prepares. */
 void fa_ring_reap(struct fa_thread *t) FA_HIDDEN;
 
-/* Waits for one more completion, `ns` at most, and reaps. False: none came. */
+/* Waits for one more completion or a signal, `ns` at most, and reaps. False: none came. */
 bool fa_ring_wait(struct fa_thread *t, uint64_t ns) FA_HIDDEN;
 
 /* 0: cancelled before it ran. Else it runs, has run, or cannot be told. */
