@@ -347,6 +347,7 @@ static void more_bytes(struct fa_fd *f, int64_t n)
 FA_HIDDEN void fa_sent_settled(struct fa_call *c, int64_t result)
 {
 	c->f->steps++;
+	c->f->flags |= FA_FD_SENT;
 	place(c, FA_SENDFILE);
 	more_bytes(c->f, result);
 	if (fa_unlikely(fa_recording))
@@ -402,6 +403,7 @@ FA_HIDDEN void fa_send_end(struct fa_call *c, int to, size_t n, size_t some, int
 	const struct fa_watch *w = fa_watch_of(to);
 	uint64_t ns = fa_ns(fa_cycles() - c->start), size;
 
+	c->f->flags |= FA_FD_SENT;
 	if (sent > 0 && w && (w->set || w->flags & FA_WATCH_POLLED)) {
 		if (ns >= FA_COLD_NS && !c->f->dev && fa_busy(t)) {
 			identify(c->f, c->fd, &size);
@@ -519,6 +521,8 @@ FA_HIDDEN int fa_close_touch(struct fa_call *c)
 	if (flags & FA_FD_WINDOW)
 		t->h.n[FA_N_dropped]++;
 	fa_pattern_count(t, f);
+	if (flags & FA_FD_SENT)
+		fa_trial_sent(t, f->site, t->h.skip ? FA_SKIP + 1 : 1);
 	c->dev = f->dev;
 	c->cold = flags & FA_FD_COLD;
 	c->start = fa_cycles();

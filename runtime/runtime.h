@@ -112,6 +112,7 @@ struct fa_fd {
 #define FA_FD_PROMISED (1U << 8) /* some of it is queued to be sent */
 #define FA_FD_CLOSING (1U << 9)	 /* and its close: for the program it is closed */
 #define FA_FD_PLAIN (1U << 10)	 /* the ring is no place to read it */
+#define FA_FD_SENT (1U << 11)	 /* some of it was sent, plainly or not */
 
 #define FA_FDS 16384U
 

@@ -9,8 +9,8 @@
 #include "process.h"
 #include "sys.h"
 
-/* In parts of 32: less is noise, and the windows without count each call as well. */
-#define CHEAPER 30U
+/* In parts of 32: less is noise. */
+#define CHEAPER 31U
 
 /* Without, with, with, without, and so on: what drifts meets both alike. */
 static bool with(uint32_t window)
@@ -33,22 +33,33 @@ static struct fa_trial_site *site_of(struct fa_trials *r, uint64_t site)
 	return NULL;
 }
 
+static void trial_ends(struct fa_trials *r)
+{
+	r->trying->seen = 0;
+	r->trying = NULL;
+	r->on = false;
+	for (unsigned i = 0; i < FA_TRIAL_SITES; i++)
+		r->on = r->on || r->site[i].pays;
+}
+
+static void give_up(struct fa_trials *r)
+{
+	r->trying->pays = false;
+	trial_ends(r);
+}
+
 static void decide(struct fa_trials *r)
 {
 	struct fa_trial_site *s = r->trying;
 	bool paid = s->pays;
 
 	s->pays = r->cost[1] * 32 < r->cost[0] * CHEAPER;
-	s->seen = 0;
 	/* Where nothing has changed the next trial can wait longer. */
 	if (s->pays != paid || s->rest < FA_TRIAL_REST)
 		s->rest = FA_TRIAL_REST;
 	else if (s->rest < FA_TRIAL_LONG)
 		s->rest *= 2;
-	r->trying = NULL;
-	r->on = false;
-	for (unsigned i = 0; i < FA_TRIAL_SITES; i++)
-		r->on = r->on || r->site[i].pays;
+	trial_ends(r);
 }
 
 static void window_begins(struct fa_trials *r)
@@ -91,16 +102,19 @@ FA_HIDDEN void fa_trial_sent(struct fa_thread *t, uint64_t site, uint32_t many)
 	struct fa_trials *r = &t->trials;
 	struct fa_trial_site *s;
 
-	if (fa_options.mode != FA_MODE_AUTO || r->trying || *fa_any_cold || fa_recording)
+	if (fa_options.mode != FA_MODE_AUTO || *fa_any_cold || fa_recording)
 		return;
+	/* One that is not seen any more does not keep others from theirs. */
+	if (r->trying && r->trying->site != site && ++r->others == FA_TRIAL_OTHERS)
+		give_up(r);
 	s = site_of(r, site);
 	if (!s)
 		return;
 	s->seen += many;
-	if (s->seen < s->rest || fa_threaded() || fa_process->no_promises)
+	if (r->trying || s->seen < s->rest || fa_threaded() || fa_process->no_promises)
 		return;
 	r->trying = s;
-	r->window = 0;
+	r->window = r->others = 0;
 	r->cost[0] = r->cost[1] = 0;
 	window_begins(r);
 	t->h.skip = 0;

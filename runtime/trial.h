@@ -19,6 +19,7 @@ struct fa_thread;
 #define FA_TRIAL_WINDOW 256U	  /* sequences */
 #define FA_TRIAL_WINDOWS 8U	  /* half of them with promises */
 #define FA_TRIAL_REST (1U << 16)  /* sequences until the next one, */
+#define FA_TRIAL_OTHERS 16384U	  /* sequences of other sites that end one */
 #define FA_TRIAL_LONG (16U << 20) /* at most, where they never pay */
 
 struct fa_trial_site {
@@ -32,7 +33,7 @@ struct fa_trial_site {
 struct fa_trials {
 	struct fa_trial_site site[FA_TRIAL_SITES];
 	struct fa_trial_site *trying; /* NULL: no trial is on */
-	uint32_t count, window;
+	uint32_t count, window, others;
 	uint64_t began;	  /* thread CPU, ns */
 	uint64_t blocked; /* ns waited in commits since */
 	uint64_t cost[2]; /* without, with */
