@@ -154,6 +154,7 @@ static void after_fork(void)
 		return; /* another thread of the child is at it: pass through meanwhile */
 	fa_pid = fa_sys_getpid();
 	fa_own_drop(FA_OWN_WAKE); /* the parent's */
+	fa_process->forked = true;
 	fa_record_forked();
 	__atomic_store_n(&fa_process->state, RUNNING, __ATOMIC_RELEASE);
 }

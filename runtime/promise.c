@@ -352,6 +352,8 @@ static int64_t join_file(struct fa_thread *t, struct fa_fd *f, int to, int from,
 	if (!w || w->error || (f->flags & FA_FD_COLD && w->tcp & FA_TCP_NONBLOCK) ||
 	    !regular(t, f, from) || !position(p, f, from, offset, &at))
 		return -1;
+	if (n > (uint64_t)INT64_MAX - at)
+		return -1; /* the kernel does not want it */
 	left = at < f->size ? f->size - at : 0;
 	left = left < n ? left : n;
 	if (!left)
@@ -483,6 +485,11 @@ FA_HIDDEN void fa_promise_opened(struct fa_thread *t, struct fa_fd *f, int fd, i
 		return;
 	f->flags |= FA_FD_READER | FA_FD_POSITION;
 	f->position = 0;
+	/* What is forked for each file gains nothing from a ring for it. */
+	if (fa_process->forked) {
+		fa_process->forked = false;
+		return;
+	}
 	p = promises(t);
 	if (!p)
 		return;
