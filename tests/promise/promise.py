@@ -225,6 +225,18 @@ class Run:
     def saw(self, what, value=None):
         self.notes.append((what, value))
 
+    def leave(self, peer, reset=True):
+        """The peer goes, and the program's side of the connection has heard of it."""
+        ends = (f":{self.word(PORT):04X}", f":{peer.socket.getsockname()[1]:04X}")
+        table = "/proc/net/tcp" + ("6" if self.family == socket.AF_INET6 else "")
+
+        def heard():
+            fields = [line.split() for line in Path(table).read_text().splitlines()]
+            return not any(f[1].endswith(ends[0]) and f[2].endswith(ends[1]) and f[3] == "01"
+                           for f in fields)
+        (peer.reset if reset else peer.close)()
+        assert self.until(heard), "the connection is still established"
+
     def give(self, data=b"x"):
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.write(data)
