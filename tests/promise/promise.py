@@ -136,7 +136,7 @@ def collect(peers, count=None, seconds=SOON_S):
     end = time.monotonic() + seconds
     with selectors.DefaultSelector() as ready:
         for p in peers:
-            if p.end is None:
+            if p.end is None and (count is None or len(p.got) < count):
                 ready.register(p.socket, selectors.EVENT_READ, p)
         while ready.get_map() and (left := end - time.monotonic()) > 0:
             for key, _ in ready.select(left):
@@ -298,6 +298,10 @@ class Run:
 
     def told(self):
         return [line for line in self.text().splitlines() if not line.startswith("~ ")]
+
+    def sent(self):
+        """Bytes that the program was told were sent, so far."""
+        return sum(map(int, re.findall(r"\b(?:head|body|sent|first|last): (\d+)", self.text())))
 
     def facts(self, pattern):
         """What a line says that need not be the same in all runs."""

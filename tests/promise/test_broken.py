@@ -2,7 +2,6 @@
 """Files that are not what was promised when they are read: the connection is reset, no
 peer takes for whole what is not, and nobody else is concerned."""
 import os
-import re
 
 import pytest
 
@@ -11,11 +10,6 @@ from promise import AT_ONCE, BIG, ThreadPoolExecutor, each, first_note, run_once
 
 HEADS = ["write", "writev", "send", "sendmsg", "more", "no_head"]
 SIZE = BIG // 3
-
-
-def told(run):
-    """Bytes that the program was told were sent."""
-    return sum(map(int, re.findall(r"(?:head|body|sent|first|last): (\d+)", run.text())))
 
 
 def cut_to(size, peers=1):
@@ -27,7 +21,7 @@ def cut_to(size, peers=1):
         run.connect(peers)
         assert run.at(1)
         if not run.promising:
-            run.peers[0].wait(told(run))
+            run.peers[0].wait(run.sent())
         os.truncate(path, size)
         run.go(3)
     return script
@@ -141,7 +135,7 @@ def test_file_system_that_goes_away(place, slow, words):
         run.connect(3 if "truncated" in words else 1)
         assert run.at(1)
         if not run.promising:
-            run.peers[0].wait(told(run))
+            run.peers[0].wait(run.sent())
         fs.proc.kill()
         fs.proc.wait()
         run.go(3)
