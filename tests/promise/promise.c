@@ -204,6 +204,8 @@ int main(int argc, char **argv)
 
 	/* Nothing of a test outlives its driver. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* Who waits without a call does not keep the peers from what they do. */
+	(void)!nice(5);
 	if (argc < 3)
 		return 64;
 	board_open(argv[1]);
