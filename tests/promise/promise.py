@@ -210,9 +210,15 @@ class Run:
                 return stat.rsplit(")", 1)[1].split()[0] == "S"
             return True
         for _ in range(3):
-            self.until(sleeps)
+            if not self.until(sleeps, 2):
+                return False
             time.sleep(0.005)
-        return self.until(sleeps)
+        return sleeps()
+
+    def ticks(self):
+        """Of the clock that its time on the processor is counted in, so far."""
+        stat = Path(f"/proc/{self.process.pid}/stat").read_text()
+        return sum(map(int, stat.rsplit(")", 1)[1].split()[11:13]))
 
     # --- the other end ---
 

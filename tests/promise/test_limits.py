@@ -12,14 +12,11 @@ KERNEL = 512 << 10      # more than the kernel takes of a connection with small 
 SLOW = "sndbuf=16384"
 
 
-def stuck(run, how_far, limit):
-    """The program goes on by itself until it has been promised so much."""
-    last = -1
-    while how_far() != last:
-        last = how_far()
-        run.asleep()
-        run.at(99, QUIET_S)
-    assert limit / 2 < run.sent() < limit + KERNEL * len(run.peers), run
+def stuck(run, limit):
+    """The program goes on by itself until it has been promised so much, and not further."""
+    assert run.until(lambda: run.sent() > limit // 2), run
+    run.at(99, QUIET_S)
+    assert run.sent() < limit + KERNEL * len(run.peers), run
 
 
 def test_one_connection(place):
@@ -37,8 +34,21 @@ def test_small_ones_add_up(place):
     def script(run):
         run.connect(slow=True)
         if run.promising:
-            stuck(run, run.flag, MIB)
+            stuck(run, MIB)
     each(place, f"little count=27 nodelay {SLOW}", ["", "position v6"], script)
+
+
+@pytest.mark.xfail(strict=False, reason="now and then the kernel says that there is work where "
+                                        "there is none, and the wait is a loop of calls")
+def test_waits_without_the_processor(place):
+    def script(run):
+        run.connect(slow=True)
+        if run.promising:
+            stuck(run, MIB)
+            before = run.ticks()
+            run.at(99, 0.3)
+            assert run.ticks() - before < 5, run
+    each(place, f"little count=27 nodelay {SLOW}", [""] * 4, script)
 
 
 def test_many_connections(place):
@@ -46,7 +56,7 @@ def test_many_connections(place):
     def script(run):
         run.connect(25, slow=True)
         if run.promising:
-            stuck(run, run.flag, 16 * MIB)
+            stuck(run, 16 * MIB)
     each(place, f"many_sockets count=25 {SLOW}", ["", "v6"], script)
 
 
