@@ -181,7 +181,7 @@ static bool style_value(const char *text)
 		return sscanf(text, "seed=%u", &style.seed) == 1 ||
 		       sscanf(text, "count=%u", &style.count) == 1 ||
 		       sscanf(text, "sndbuf=%d", &style.sndbuf) == 1 ||
-		       sscanf(text, "number=%d,%d", &style.number, &style.number2) >= 1;
+		       sscanf(text, "number=%d", &style.number) == 1;
 	return true;
 }
 

@@ -124,8 +124,8 @@ def test_file_system_that_fails_once(place, slow, failure, kind):
     assert run.promised() > 0, run
 
 
-@pytest.mark.parametrize("words", ["truncated position what=recv", "one_of", "ends_after what=close",
-                                   "ends_after what=return nodelay"])
+@pytest.mark.parametrize("words", ["truncated position what=recv", "one_of",
+                                   "ends_after what=close", "ends_after what=return nodelay"])
 def test_file_system_that_goes_away(place, slow, words):
     """Nothing of the file can be read any more; what comes out of the cache may be."""
     def script(run):

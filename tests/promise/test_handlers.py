@@ -102,8 +102,8 @@ def test_out_of_a_wait(place):
     each(place, "jumping", ["", "v6 nodelay", "rest", "rest sndbuf=16384"], script)
 
 
-@pytest.mark.xfail(strict=True, reason="each signal takes from the patience that a commit has "
-                                       "with a file: good connections are reset")
+@pytest.mark.xfail(strict=False, reason="a race: each signal takes from the patience that a commit "
+                                        "has with a file: good connections are reset")
 def test_storm(place):
     """A byte to another connection, thousands of times a second."""
     def script(run):
@@ -113,5 +113,5 @@ def test_storm(place):
         run.saw("from handlers", bytes(other.got) == b"h" * run.flag())
         run.saw("some", run.flag() > 0)
         other.got.clear()
-    each(place, "storm count=1500", ["seed=1", "seed=2 v6 nodelay", "seed=3 position", "seed=4 cork"],
-         script)
+    each(place, "storm count=1500",
+         ["seed=1", "seed=2 v6 nodelay", "seed=3 position", "seed=4 cork"], script)

