@@ -102,8 +102,8 @@ def test_out_of_a_wait(place):
     each(place, "jumping", ["", "v6 nodelay", "rest", "rest sndbuf=16384"], script)
 
 
-@pytest.mark.xfail(strict=False, reason="a race: each signal takes from the patience that a commit "
-                                        "has with a file: good connections are reset")
+@pytest.mark.xfail(strict=False, reason="a race: signals during a commit have connections reset "
+                                        "whose files are whole")
 def test_storm(place):
     """A byte to another connection, thousands of times a second."""
     def script(run):
