@@ -95,7 +95,7 @@ static void by_raw_kill(void)
 
 static void by_alarm(void)
 {
-	ualarm(20000, 0);
+	ualarm(400000, 0);
 	pause();
 }
 
@@ -114,7 +114,7 @@ static void by_handler(void)
 static void by_late_handler(void)
 {
 	handle(SIGALRM, exits, 0);
-	ualarm(20000, 0);
+	ualarm(400000, 0);
 	pause();
 }
 

@@ -52,31 +52,23 @@ static void sequence(void)
 	MUST(close(file));
 }
 
-/* What an error that was not told yet looks like to one who only asks. */
 static void by_poll(void)
 {
 	struct pollfd p = { fd, POLLIN | POLLOUT | POLLRDHUP, 0 };
-	bool before = first_at;
 
 	MUST(poll(&p, 1, 1000));
 	fact("poll %x\n", p.revents);
 	note("hung up: %s\n", p.revents & (POLLHUP | POLLRDHUP) ? "yes" : "no");
-	/* An error is there until it has been told. */
-	if (style.number && before == ((p.revents & POLLERR) != 0))
-		note("an error: %s\n", before ? "again" : "not");
 }
 
 static void by_epoll(void)
 {
 	int set = epoll_of(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP);
 	struct epoll_event ev = { 0 };
-	bool before = first_at;
 
 	MUST(epoll_wait(set, &ev, 1, 1000));
 	fact("epoll %x\n", ev.events);
 	note("hung up: %s\n", ev.events & (EPOLLHUP | EPOLLRDHUP) ? "yes" : "no");
-	if (style.number && before == ((ev.events & EPOLLERR) != 0))
-		note("an error: %s\n", before ? "again" : "not");
 	close(set);
 }
 

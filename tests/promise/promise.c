@@ -181,7 +181,7 @@ static bool style_value(const char *text)
 		return sscanf(text, "seed=%u", &style.seed) == 1 ||
 		       sscanf(text, "count=%u", &style.count) == 1 ||
 		       sscanf(text, "sndbuf=%d", &style.sndbuf) == 1 ||
-		       sscanf(text, "number=%d,%d", &style.number, &style.number2) >= 1;
+		       sscanf(text, "number=%d", &style.number) == 1;
 	return true;
 }
 
@@ -204,6 +204,8 @@ int main(int argc, char **argv)
 
 	/* Nothing of a test outlives its driver. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* Who waits without a call does not keep the peers from what they do. */
+	(void)!nice(5);
 	if (argc < 3)
 		return 64;
 	board_open(argv[1]);

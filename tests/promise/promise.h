@@ -82,7 +82,7 @@ struct style {
 	enum sigpipe sigpipe;
 	unsigned seed, count;
 	int sndbuf;
-	int number, number2;
+	int number;
 	const char *what, *own, *with;
 };
 

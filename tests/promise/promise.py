@@ -136,7 +136,7 @@ def collect(peers, count=None, seconds=SOON_S):
     end = time.monotonic() + seconds
     with selectors.DefaultSelector() as ready:
         for p in peers:
-            if p.end is None:
+            if p.end is None and (count is None or len(p.got) < count):
                 ready.register(p.socket, selectors.EVENT_READ, p)
         while ready.get_map() and (left := end - time.monotonic()) > 0:
             for key, _ in ready.select(left):
@@ -210,9 +210,15 @@ class Run:
                 return stat.rsplit(")", 1)[1].split()[0] == "S"
             return True
         for _ in range(3):
-            self.until(sleeps)
+            if not self.until(sleeps, 2):
+                return False
             time.sleep(0.005)
-        return self.until(sleeps)
+        return sleeps()
+
+    def ticks(self):
+        """Of the clock that its time on the processor is counted in, so far."""
+        stat = Path(f"/proc/{self.process.pid}/stat").read_text()
+        return sum(map(int, stat.rsplit(")", 1)[1].split()[11:13]))
 
     # --- the other end ---
 
@@ -224,6 +230,18 @@ class Run:
 
     def saw(self, what, value=None):
         self.notes.append((what, value))
+
+    def leave(self, peer, reset=True):
+        """The peer goes, and the program's side of the connection has heard of it."""
+        ends = (f":{self.word(PORT):04X}", f":{peer.socket.getsockname()[1]:04X}")
+        table = "/proc/net/tcp" + ("6" if self.family == socket.AF_INET6 else "")
+
+        def heard():
+            fields = [line.split() for line in Path(table).read_text().splitlines()]
+            return not any(f[1].endswith(ends[0]) and f[2].endswith(ends[1]) and f[3] == "01"
+                           for f in fields)
+        (peer.reset if reset else peer.close)()
+        assert self.until(heard), "the connection is still established"
 
     def give(self, data=b"x"):
         with contextlib.suppress(BrokenPipeError):
@@ -286,6 +304,10 @@ class Run:
 
     def told(self):
         return [line for line in self.text().splitlines() if not line.startswith("~ ")]
+
+    def sent(self):
+        """Bytes that the program was told were sent, so far."""
+        return sum(map(int, re.findall(r"\b(?:head|body|sent|first|last): (\d+)", self.text())))
 
     def facts(self, pattern):
         """What a line says that need not be the same in all runs."""

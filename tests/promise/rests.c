@@ -70,14 +70,6 @@ static bool by_epoll(void)
 	return epoll_wait(set, &ev, 1, -1) == 1 && ev.data.fd == fd && by_read();
 }
 
-static bool by_fgets(void)
-{
-	static FILE *f;
-
-	f = f ?: fdopen(dup(fd), "r");
-	return f && fgets(room, sizeof(room), f);
-}
-
 static const struct {
 	const char *name;
 	bool (*ask)(void);
@@ -86,8 +78,7 @@ static const struct {
 	{ "accept", by_accept, true }, { "recv", by_recv, false },
 	{ "read", by_read, false },    { "recvmsg", by_recvmsg, false },
 	{ "poll", by_poll, false },    { "select", by_select, false },
-	{ "epoll", by_epoll, false },  { "fgets", by_fgets, false },
-	{ NULL, NULL, false },
+	{ "epoll", by_epoll, false },  { NULL, NULL, false },
 };
 
 static void beside(void)

@@ -130,6 +130,8 @@ static void as_error(void)
 	listen_on();
 	fd = take();
 	MUST(dup2(fd, STDERR_FILENO));
+	close(fd);
+	fd = STDERR_FILENO;
 	for (unsigned i = 0; i < style.count; i++) {
 		answer(fd, file_name(i));
 		errno = ENOENT;

@@ -23,12 +23,6 @@ BY_NAME = ["creat", "open", "mkdir", "symlink", "link", "rename", "fopen"]
 BY_SIZE = ["file", "pwrite", "truncate", "copying"]
 
 
-def sent(run):
-    """Bytes that the program was told were sent, so far."""
-    return sum(int(line.split(": ")[1]) for line in run.told()
-               if line.startswith("head: ") or "body: " in line)
-
-
 def rounds(run, effect, count=ROUNDS):
     """In each: lets the program send, waits for the effect, and counts what is there."""
     peer = run.connect()
@@ -41,8 +35,8 @@ def rounds(run, effect, count=ROUNDS):
         early = len(peer.got)
         run.at(2 * i + 2)
         # Seen first, then counted: what the program is told comes before the effect.
-        run.saw(f"{i}: effect {came}, missing", sent(run) - early)
-        run.saw("of", sent(run) - before)
+        run.saw(f"{i}: effect {came}, missing", run.sent() - early)
+        run.saw("of", run.sent() - before)
         run.go(2 * i + 2)
 
 
