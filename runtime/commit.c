@@ -378,8 +378,7 @@ static unsigned prepare(struct fa_thread *t, struct fa_promises *p, struct fa_ta
 	for (unsigned i = 0; i < k->parts; i++) {
 		struct fa_part *part = &k->part[i];
 
-		part->read = part->plain && read_plainly(p, part);
-		k->failed = k->failed || part->read != part->plain;
+		part->read = part->plain;
 		if (!part->plain) {
 			sqe = fa_ring_entry(t);
 			io_uring_prep_read(sqe, part->fd, p->staging + part->at, part->len,
@@ -397,7 +396,7 @@ static unsigned prepare(struct fa_thread *t, struct fa_promises *p, struct fa_ta
 		}
 	}
 	k->state = FA_TASK_RUNNING;
-	if (k->len && first && !k->failed) {
+	if (k->len && first) {
 		sqe = fa_ring_entry(t);
 		prepare_send(sqe, p, k);
 		k->state = FA_TASK_SENDING;
@@ -687,6 +686,7 @@ static long sleep_in(int wake, uint64_t end)
 
 FA_HIDDEN int fa_drive(struct fa_thread *t, int fd, int sent)
 {
+	uint32_t before;
 	uint64_t end;
 	long r = 0;
 	int wake;
@@ -705,10 +705,13 @@ FA_HIDDEN int fa_drive(struct fa_thread *t, int fd, int sent)
 	wake = fa_own_fd(FA_OWN_WAKE);
 	fa_sys_fcntl(wake, F_SETFL, O_RDWR);
 	for (;;) {
+		before = *t->ring.cq_head;
 		fa_ring_reap(t);
 		if (over(t, fd, sent) || r < 0)
 			break;
-		if (fa_ring_work(t))
+		/* The kernel may leave the flag behind; new work makes the eventfd
+		 * readable. */
+		if (fa_ring_work(t) && *t->ring.cq_head != before)
 			continue;
 		fa_ready(t);
 		r = sleep_in(wake, end);

@@ -44,14 +44,20 @@ static void ask_whether_it_blocks(int fd)
 	fa_socket_flags(fd, flags < 0 ? O_NONBLOCK : flags);
 }
 
-static void ask(struct fa_watch *w, int fd)
+static bool connected(int fd)
 {
 	unsigned char state = 0;
+
+	return fa_sys_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, 1) == 0 &&
+	       (state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT);
+}
+
+static void ask(struct fa_watch *w, int fd)
+{
 	char above = 0; /* a protocol: TLS does not know all flags of a send */
 
 	w->tcp |= FA_TCP_KNOWN;
-	if (!is_tcp(fd) || fa_sys_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, 1) < 0 ||
-	    (state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT) ||
+	if (!is_tcp(fd) || !connected(fd) ||
 	    fa_sys_getsockopt(fd, IPPROTO_TCP, TCP_ULP, &above, 1) < 0 || above)
 		return;
 	w->tcp |= FA_TCP_GOOD;
@@ -67,8 +73,11 @@ FA_HIDDEN struct fa_watch *fa_connection(int fd)
 		return NULL;
 	if (!(w->tcp & FA_TCP_KNOWN))
 		ask(w, fd);
-	else if (!fa_ours(fd) && w->tcp & FA_TCP_GOOD)
+	else if (!fa_ours(fd) && w->tcp & FA_TCP_GOOD) {
+		if (!connected(fd))
+			return NULL;
 		ask_whether_it_blocks(fd);
+	}
 	return w->tcp & FA_TCP_GOOD ? w : NULL;
 }
 

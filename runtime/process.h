@@ -89,7 +89,7 @@ struct fa_process {
 	bool ended;
 	bool had_ring; /* the kernel's workers are there until the process ends */
 	bool no_promises;
-	bool forked; /* and has not opened a file that might be sent */
+	bool forked;  /* and has not opened a file that might be sent */
 	bool in_line; /* start no chains and no closes: they could not be waited for */
 	struct fa_thread *threads; /* only ever grows */
 };

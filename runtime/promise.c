@@ -239,8 +239,10 @@ FA_HIDDEN bool fa_promise_message(int fd, const void *message, int flags, int64_
 	*result = -1;
 	if (!fa_busy(t))
 		return false;
-	if (p && there(p, m, sizeof(*m), false) && !m->msg_name && !m->msg_control &&
-	    m->msg_iovlen <= IOVECS)
+	if (p && there(p, m, sizeof(*m), false) && m->msg_control)
+		fa_settle(t, -1); /* another process may get any descriptor */
+	else if (p && there(p, m, sizeof(*m), false) && !m->msg_name &&
+		 m->msg_iovlen <= IOVECS)
 		*result = join_bytes(t, fd, m->msg_iov, (int)m->msg_iovlen, flags);
 	return answered(t, fd, !(flags & MSG_DONTWAIT), result);
 }
@@ -337,6 +339,26 @@ static void add_part(struct fa_task *k, const struct fa_fd *f, int fd, uint64_t 
 						.offset = at };
 }
 
+/*
+ * What the ring would give to a worker is read here, as the program's own call would have.
+ * Its file system may not know sizes either (sysfs). How many bytes there are.
+ */
+static uint32_t read_now(struct fa_promises *p, struct fa_task *k, int fd, uint64_t at,
+			 uint32_t n)
+{
+	char *to = p->staging + k->at + k->len - n;
+	uint32_t got = 0;
+	long r = 1;
+
+	while (got < n && (r > 0 || r == -EINTR)) {
+		r = fa_sys_pread(fd, to + got, n - got, at + got);
+		got += r > 0 ? (uint32_t)r : 0;
+	}
+	k->len -= n - got;
+	p->end -= n - got;
+	return got;
+}
+
 static int64_t join_file(struct fa_thread *t, struct fa_fd *f, int to, int from,
 			 off_t *offset, size_t n)
 {
@@ -361,7 +383,9 @@ static int64_t join_file(struct fa_thread *t, struct fa_fd *f, int to, int from,
 			       ? 0
 			       : -1; /* nothing of it is left */
 	k = room_for(t, p, w, to, left, !(w->tcp & FA_TCP_NONBLOCK));
-	if (!k)
+	if (k && f->flags & FA_FD_PLAIN)
+		left = read_now(p, k, from, at, (uint32_t)left);
+	if (!k || !left)
 		return -1;
 	add_part(k, f, from, at, (uint32_t)left);
 	f->flags |= FA_FD_PROMISED;

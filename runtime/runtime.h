@@ -619,8 +619,10 @@ static inline bool fa_pass_wait(void)
 {
 	struct fa_thread_head *t = fa_self;
 
-	return fa_likely(fa_off || !t || t->word != FA_T_READY ||
-			 (!*fa_any_cold && !t->held && !t->chains && !t->promise));
+	fa_touch();
+	return fa_likely(
+		fa_off || !t || t->word != FA_T_READY ||
+		(!*fa_any_cold && !t->held && !t->chains && !(t->promise & FA_P_FLIGHT)));
 }
 
 /* A wait on its way through a wrapper. */

@@ -57,7 +57,6 @@ FA_HIDDEN bool fa_wait_begin(struct fa_wait *w, int64_t ns, const void *mask)
 	bool pending;
 
 	pthread_testcancel(); /* as the wait would */
-	fa_touch();
 	if (mask && !fa_wait_read(&signals, mask, FA_SIGSET))
 		ns = FA_WAIT_BAD;
 	w->t = ns == FA_WAIT_BAD ? NULL : fa_enter();

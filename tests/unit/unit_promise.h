@@ -477,6 +477,7 @@ static inline int promise_teardown(void **state)
 	bool ready = t->h.word == FA_T_READY;
 
 	/* What is on its way still wants its connections. */
+	meanwhile = NULL;
 	fa_thread_drop(t);
 	close(listener);
 	for (unsigned i = 0; i < connected; i++) {
