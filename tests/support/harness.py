@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -88,10 +89,26 @@ def wait_until(check, timeout=10.0, step=0.02, proc=None, what="it"):
         time.sleep(step)
 
 
+_ports_given = set()
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """
+    A port that nobody listens on, and that was not given before: servers are
+    started several at a time. Not one of those that the kernel chooses from, or
+    a connection of another test might get it before the server does.
+    """
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        end = int(f.read().split()[0])
+    if end < 20000:
+        end = 1 << 16
+    while True:
+        port = random.SystemRandom().randrange(10000, end)  # five digits: they show in replies
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            if port not in _ports_given:
+                _ports_given.add(port)
+                return port
 
 
 def _port_listens(port):
@@ -179,12 +196,19 @@ class Server:
         return self.proc.pid
 
     def start(self):
+        self.launch()
+        return self.await_ready()
+
+    def launch(self):
+        """Starts it without waiting: several may be on their way at a time."""
         self.err = tempfile.TemporaryFile()
         stdin = subprocess.DEVNULL if self.stdin is None else self.stdin
         stdout = self.err if self.stdout is None else self.stdout
         self.proc = subprocess.Popen(self.argv, env=self.env, cwd=self.cwd, stdin=stdin,
                                      stdout=stdout, stderr=self.err,
                                      start_new_session=True, preexec_fn=_die_with_parent())
+
+    def await_ready(self):
         try:
             if callable(self.ready):
                 wait_until(self.ready, self.timeout, proc=self.proc, what=self.argv[0])
