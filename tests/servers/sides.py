@@ -102,6 +102,17 @@ def digest(data):
     return len(data), hashlib.sha256(data).hexdigest()[:16]
 
 
+def digest_all(read_into, head=b""):
+    """The digest of all that can be read, without keeping it: that would take most time."""
+    size, seen = len(head), hashlib.sha256(head)
+    block = bytearray(1 << 18)
+    view = memoryview(block)
+    while got := read_into(block):
+        size += got
+        seen.update(view[:got])
+    return size, seen.hexdigest()[:16]
+
+
 def _file_digest(path, st):
     key = (st.st_dev, st.st_ino, st.st_mtime_ns, st.st_size)
     if key not in _hashes:

@@ -144,18 +144,19 @@ def _die_with_parent():
     return child
 
 
+def _proc(pid):
+    """(ppid, session, start time) of a process, None if it has ended."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            rest = f.read().rsplit(")", 1)[1].split()
+    except OSError:
+        return None
+    return (int(rest[1]), int(rest[3]), rest[19]) if rest[0] != "Z" else None
+
+
 def _proc_table():
-    """pid -> (ppid, session, start time)"""
-    table = {}
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
-        with contextlib.suppress(OSError):
-            with open(f"/proc/{entry}/stat") as f:
-                rest = f.read().rsplit(")", 1)[1].split()
-            if rest[0] != "Z":
-                table[int(entry)] = (int(rest[1]), int(rest[3]), rest[19])
-    return table
+    found = {int(entry): _proc(entry) for entry in os.listdir("/proc") if entry.isdigit()}
+    return {pid: what for pid, what in found.items() if what}
 
 
 def _family(pid, known):
@@ -176,8 +177,7 @@ def _family(pid, known):
 
 
 def _alive(known):
-    table = _proc_table()
-    return [p for p, start in known.items() if p in table and table[p][2] == start]
+    return [p for p, start in known.items() if (now := _proc(p)) and now[2] == start]
 
 
 class Server:

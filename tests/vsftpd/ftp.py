@@ -7,7 +7,6 @@ the programs curl and lftp made to do the same.
 """
 import contextlib
 import ftplib
-import hashlib
 import os
 import re
 import socket
@@ -16,7 +15,7 @@ import struct
 import subprocess
 
 import harness
-from sides import descendants, digest
+from sides import descendants, digest, digest_all
 
 USER, UID = "ftptest", 20123
 PAM_SERVICE = "fuse_aio_ftp"
@@ -199,7 +198,7 @@ class Client(ftplib.FTP_TLS):
         return got
 
     def retr(self, name, rest=None):
-        return self.fetch("RETR " + name, digest_all, rest)
+        return self.fetch("RETR " + name, received, rest)
 
     def listing(self, line):
         got = self.fetch(line, read_all)
@@ -243,15 +242,9 @@ def read_all(sock, limit=None):
     return b"".join(parts)
 
 
-def digest_all(sock, head=b""):
-    """The digest of all that comes, and of what has come. To keep it would take most time."""
-    size, seen = len(head), hashlib.sha256(head)
-    block = bytearray(1 << 18)
-    view = memoryview(block)
-    while got := sock.recv_into(block):
-        size += got
-        seen.update(view[:got])
-    return size, seen.hexdigest()[:16]
+def received(sock, head=b""):
+    """The digest of what has come and of all that will."""
+    return digest_all(sock.recv_into, head)
 
 
 def reset(sock):

@@ -82,7 +82,7 @@ def test_abor_urgent(every, urgent, verb):
         else:
             c.sock.sendall(b"ABOR\r\n", socket.MSG_OOB)
         if verb == "RETR":
-            ftp.digest_all(data)
+            ftp.received(data)
         first = c.reply()
         data.close()
         return first, c.reply(), after(c)
@@ -196,12 +196,12 @@ def test_sigterm_during_transfers(every, whom):
             ends = []
             for x, d, g in zip(c, data, got):
                 try:
-                    whole = ftp.digest_all(d, g)[0] == ftp.BIG
+                    whole = ftp.received(d, g)[0] == ftp.BIG
                 except ConnectionResetError:
                     whole = False
                 ends.append((whole, x.reply()))
             return status, ends
-        got = [ftp.digest_all(d, g) for g, d in zip(got, data)]
+        got = [ftp.received(d, g) for g, d in zip(got, data)]
         return status, got, [(x.finish(d), x.bye()) for x, d in zip(c, data)]
     status, *rest = every(scenario, own=True)
     if whom == "listener":

@@ -194,7 +194,7 @@ def test_growing_and_shrinking_while_open(every):
         data = c.start("RETR incoming/moving")
         first = ftp.read_all(data, 1 << 16)
         change(path)
-        size, _ = ftp.digest_all(data, first)
+        size, _ = ftp.received(data, first)
         c.finish(data)
         os.unlink(path)
         # How far it had come when the file was cut is a matter of timing.
@@ -246,7 +246,7 @@ def test_download_while_uploading(every):
         writer.start()
         writer.join(0.3)
         waited = writer.is_alive()
-        got = ftp.digest_all(data, head)
+        got = ftp.received(data, head)
         down.finish(data)
         writer.join(30)
         return got, waited, down.retr("incoming/held"), up.bye(), down.bye()
