@@ -166,8 +166,13 @@ def eventually(condition, timeout=10, step=0.02):
 
 def together(count, work):
     """work(i) for each i < count at once; their results in order, or the first exception."""
-    with concurrent.futures.ThreadPoolExecutor(max(count, 1)) as pool:
-        return [f.result() for f in [pool.submit(work, i) for i in range(count)]]
+    pool = concurrent.futures.ThreadPoolExecutor(max(count, 1))
+    try:
+        futures = [pool.submit(work, i) for i in range(count)]
+        concurrent.futures.wait(futures)
+        return [f.result() for f in futures]
+    finally:
+        pool.shutdown(wait=False)   # when the test's time is over it must not wait for what hangs
 
 
 @contextlib.contextmanager
