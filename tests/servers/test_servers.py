@@ -226,3 +226,6 @@ def test_graceful_stop(trees, running):
         assert sum(s["calls"] for s in lines) > 100, lines
         if kind.comm != "busybox":      # which leaves closing its file to its end
             assert harness.total(lines, "sequences") > 0, lines
+        promised = harness.total(lines, "promises.promised")
+        assert (promised > 0) == (side.mode == "fuse" and not kind.threads), lines
+        assert harness.total(lines, "promises.broken") == 0, lines

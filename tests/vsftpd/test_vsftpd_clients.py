@@ -171,11 +171,8 @@ def describe(side):
     return f"{side.root} is {os.major(dev)}:{os.minor(dev)}, an open takes {took * 1e6:.0f} us"
 
 
-def test_library_works_in_sessions(farm):
-    """The comparisons would all succeed with no library at all: here it must have worked."""
-    server = farm.serving({}, {"prespawn": 1})[1]
-    side = server.side
-
+def serving_lines(server):
+    """The statistics of the processes that have sent the files of three sessions."""
     def run():
         for _ in range(3):
             c = ftp.Client(server.port)
@@ -183,10 +180,24 @@ def test_library_works_in_sessions(farm):
                 assert c.retr(f"many/f{i:03d}.dat") == digest(pattern(1 + i * 37, i))
             c.bye()
         return 3
-    lines = session_lines(side, run)
-    serving = [s for s in lines if s["calls"] > 60]
+    serving = [s for s in session_lines(server.side, run) if s["calls"] > 60]
     assert len(serving) >= 3
-    assert all(s["mode"] == "auto" for s in serving)
+    assert all(s["mode"] == server.side.mode for s in serving)
+    return serving
+
+
+def test_promises_in_sessions(farm):
+    """The comparisons would all succeed with plain calls: here there must have been promises."""
+    serving = serving_lines(farm.serving({}, {"prespawn": 1})[2])
+    assert harness.total(serving, "promises.promised") >= 3 * 60, serving
+    assert harness.total(serving, "promises.broken") == 0, serving
+
+
+def test_library_works_in_sessions(farm):
+    """The comparisons would all succeed with no library at all: here it must have worked."""
+    server = farm.serving({}, {"prespawn": 1})[1]
+    side = server.side
+    serving = serving_lines(server)
     assert sum(s["sequences"] for s in serving) > 0
     asynchronous = harness.total(serving, "chains") + harness.total(serving, "futures.created")
     if side.fs == "slow":
