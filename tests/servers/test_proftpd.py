@@ -242,5 +242,5 @@ def test_stop_and_statistics(proftpds):
         lines = server.side.stats_of("proftpd")
         assert harness.total(lines, "calls") > 60
         assert harness.total(lines, "sequences") > 0, lines
-        promised = harness.total(lines, "promises.promised")
-        assert (promised > 0) == (server.side.mode == "fuse"), lines
+        if server.side.mode == "fuse":
+            assert harness.total(lines, "promises.promised") > 0, lines
