@@ -102,13 +102,15 @@ def content(answer):
     return None
 
 
-def at_once(count, work):
-    """work(i) for each i < count in threads; their results in order."""
+def at_once(count, work, most=None):
+    """work(i) for each i < count in threads, at most so many at a time; their results in order."""
     results = [None] * count
+    turn = threading.Semaphore(most or count)
 
     def one(i):
         try:
-            results[i] = work(i)
+            with turn:
+                results[i] = work(i)
         except Exception as e:
             results[i] = repr(e)
     threads = [threading.Thread(target=one, args=(i,), daemon=True) for i in range(count)]

@@ -162,7 +162,8 @@ def test_sixty_four_connections(every):
         return got
 
     def scenario(server):
-        return at_once(64, lambda i: work(server, i))
+        # busybox lets 9 wait for it, and whoever is turned away comes again seconds later.
+        return at_once(64, lambda i: work(server, i), 8 if server.kind.comm == "busybox" else 64)
     results = every(scenario)
     for i, got in enumerate(results):
         want = [digest(pattern(16_000 + n * 37, n)) for n in ((i * 7 + k) % 200 for k in range(4))]
