@@ -144,11 +144,12 @@ units: $(UNITS)
 unit: units
 	@$(PYTHON) tools/summary.py --cmocka $(BUILD)/unit
 
-# GOAL=units: built only
+# GOAL=units: built only. Without much optimization: it takes a third of the build.
 GOAL ?= unit
+SAN_CFLAGS ?= -O1 -g
 asan tsan ubsan: SAN = $(if $(filter asan,$@),address,$(if $(filter tsan,$@),thread,undefined))
 asan tsan ubsan:
-	$(MAKE) BUILD=$(BUILD)/$@ SANITIZE="-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer" $(GOAL)
+	$(MAKE) BUILD=$(BUILD)/$@ CFLAGS="$(SAN_CFLAGS)" SANITIZE="-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer" $(GOAL)
 
 -include $(shell find $(BUILD)/obj $(BUILD)/unit $(BUILD)/tests $(BUILD)/tools -type f -name '*.d' 2>/dev/null)
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Runs all tests and sums them up: the unit tests, plain and under the
-sanitizers, then the suites with real programs, two at a time, for most of them
+sanitizers, then the suites with real programs, three at a time, for most of them
 wait. What a suite prints comes when it has ended. The last line counts; skipped
 tests are named above it."""
 import argparse
@@ -17,9 +17,9 @@ from summary import read_junit, run_cmocka
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 
-# In order: what is basic first, then what takes long.
-SUITES = ["unit", "library", "support", "twin", "servers", "zoo", "vsftpd", "web", "tools",
-          "events", "promise", "command", "top", "report", "page", "asan", "ubsan", "tsan"]
+# In order: what is basic first, then what takes long; what computes between what waits.
+SUITES = ["unit", "library", "support", "twin", "servers", "asan", "vsftpd", "web", "zoo",
+          "ubsan", "events", "promise", "tsan", "tools", "command", "top", "report", "page"]
 SANITIZERS = ("asan", "ubsan", "tsan")
 LIMIT_S = 600
 
@@ -75,7 +75,7 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--only", action="append", choices=SUITES, metavar="SUITE")
     arguments.add_argument("--list", action="store_true")
-    arguments.add_argument("--jobs", type=int, default=2, help="suites at a time (default: 2)")
+    arguments.add_argument("--jobs", type=int, default=3, help="suites at a time (default: 3)")
     options = arguments.parse_args()
     if options.list:
         print("\n".join(SUITES))

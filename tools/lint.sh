@@ -3,22 +3,33 @@
 #
 # Formatting by clang-format, warnings of clang and gcc as errors, cppcheck.
 # lint.sh FILES...
+# lint.sh --compilers FILES...: only these, one after the other
 set -eu
+
+flags="-std=gnu11 -D_GNU_SOURCE -O2 -fsyntax-only -Wall -Wextra -Wshadow -Wconversion -Werror"
+compilers() {
+	for f in "$@"; do
+		case $f in
+		tests/support/*.c) extra=$(pkg-config --cflags fuse3) ;;
+		tests/unit/*.c) extra="-DFA_FAKE_SYSCALLS" ;;
+		tools/*.c) extra='-DFA_VERSION="0"' ;;
+		*.c) extra="" ;;
+		*) continue ;;
+		esac
+		gcc $flags $extra "$f"
+		clang $flags $extra "$f"
+	done
+}
+
+if [ "$1" = --compilers ]; then
+	shift
+	compilers "$@"
+	exit
+fi
 
 clang-format --dry-run -Werror "$@"
 
-flags="-std=gnu11 -D_GNU_SOURCE -O2 -fsyntax-only -Wall -Wextra -Wshadow -Wconversion -Werror"
-for f in "$@"; do
-	case $f in
-	tests/support/*.c) extra=$(pkg-config --cflags fuse3) ;;
-	tests/unit/*.c) extra="-DFA_FAKE_SYSCALLS" ;;
-	tools/*.c) extra='-DFA_VERSION="0"' ;;
-	*.c) extra="" ;;
-	*) continue ;;
-	esac
-	gcc $flags $extra "$f"
-	clang $flags $extra "$f"
-done
+printf '%s\n' "$@" | xargs -n 16 -P "$(nproc)" sh "$0" --compilers
 
 cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -D_GNU_SOURCE -D__x86_64__ \
 	--enable=warning,portability --suppress=missingIncludeSystem -j2 \

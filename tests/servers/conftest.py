@@ -3,7 +3,6 @@
 Fixtures of the server suite: the served tree, on both file systems, and every
 kind of server running without and with the library side by side.
 """
-import contextlib
 import os
 import sys
 
@@ -15,23 +14,24 @@ for there in ("../support", "../vsftpd", "."):
 
 import daemons                          # noqa: E402
 import sides                            # noqa: E402
-from webtree import compare, populate   # noqa: E402
+from webtree import populate    # noqa: E402
 
 
 @pytest.fixture(scope="session", params=sides.FILE_SYSTEMS)
 def trees(request):
-    with sides.pair(request.param, populate) as pair:
-        yield pair
+    with sides.made(request.param, populate) as trees:
+        yield trees
 
 
 @pytest.fixture(scope="session", params=list(daemons.KINDS))
 def running(request, trees):
-    """The same kind of server on both sides."""
+    """The same kind of server on all sides."""
     kind = daemons.KINDS[request.param]
-    with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(kind.start(side)) for side in trees]
+    with sides.running([kind.start(side) for side in trees]) as servers:
+        yield servers
 
 
 @pytest.fixture
-def both(running):
-    return lambda scenario, *args: compare(running, scenario, *args)
+def every(running):
+    """every(scenario): runs it on each side, compares, returns the plain result."""
+    return lambda scenario, *args: sides.compare(running, scenario, *args)

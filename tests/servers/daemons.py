@@ -15,12 +15,14 @@ SERVING_USER, SERVING_GROUP = "nobody", "nogroup"
 class Kind:
     """What is to be known of a server: see the fields."""
 
-    def __init__(self, name, command, comm, graceful=signal.SIGTERM, finishes=False):
+    def __init__(self, name, command, comm, graceful=signal.SIGTERM, finishes=False,
+                 threads=False):
         self.name = name
         self.command = command      # command(side, directory, port) -> argv
         self.comm = comm            # as the kernel names the process
         self.graceful = graceful    # the signal that asks it to stop in order
         self.finishes = finishes    # whether it then still ends what it has begun
+        self.threads = threads      # whether it has any: nothing is promised then
 
     def start(self, side, **opts):
         """A harness.Server that is not running yet, with its port."""
@@ -144,13 +146,13 @@ def python(side, directory, port):
             "--directory", side.root, port]
 
 
-def nginx_kind(name, *args, **opts):
-    return Kind("nginx-" + name, nginx(*args, **opts), "nginx", signal.SIGQUIT, True)
+def nginx_kind(name, *args, threads=False, **opts):
+    return Kind("nginx-" + name, nginx(*args, **opts), "nginx", signal.SIGQUIT, True, threads)
 
 
 KINDS = {kind.name: kind for kind in (
     nginx_kind("epoll"),
-    nginx_kind("threads", "sendfile on; aio threads;"),
+    nginx_kind("threads", "sendfile on; aio threads;", threads=True),
     # One worker: what a cache holds depends on who has asked whom before.
     nginx_kind("filecache", "sendfile on; open_file_cache max=500; open_file_cache_valid 1h; "
                "open_file_cache_errors on;", workers=1),
@@ -159,8 +161,8 @@ KINDS = {kind.name: kind for kind in (
     Kind("lighttpd-epoll", lighttpd("linux-sysepoll"), "lighttpd", signal.SIGINT, True),
     Kind("lighttpd-poll", lighttpd("poll"), "lighttpd", signal.SIGINT, True),
     Kind("apache-prefork", apache("prefork"), "apache2", signal.SIGWINCH, True),
-    Kind("apache-event", apache("event"), "apache2", signal.SIGWINCH, True),
+    Kind("apache-event", apache("event"), "apache2", signal.SIGWINCH, True, threads=True),
     Kind("busybox", busybox, "busybox"),
     Kind("webfs", webfs, "webfsd"),
-    Kind("python", python, "python3", signal.SIGINT),
+    Kind("python", python, "python3", signal.SIGINT, threads=True),
 )}

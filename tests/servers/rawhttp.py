@@ -8,7 +8,7 @@ import re
 import socket
 import threading
 
-from sides import digest
+from sides import digest, digest_all
 
 TIMEOUT = 30
 GONE = (http.client.HTTPException, OSError)
@@ -62,8 +62,11 @@ class Browser:
             # The server has hung up; an end or a reset is a matter of timing.
             self.close()
             return ("gone",)
+        size = response.length or 0
         try:
-            body, end = response.read(), "whole"
+            # Servers make nothing themselves that is large.
+            body = digest_all(response.readinto) if size > 1 << 20 else response.read()
+            end = "whole" if size <= 1 << 20 or body[0] == size else "broken off"
         except http.client.IncompleteRead as e:
             body, end = e.partial, "broken off"
         except GONE as e:
@@ -74,10 +77,12 @@ class Browser:
 
     def _normal(self, response, body, end):
         own = f":{self.port}"
-        body = body.replace(own.encode(), b":PORT")
         fields = [(k, v.replace(own, ":PORT")) for k, v in response.getheaders() if k != "Date"]
         # Apache lists the methods as its hash table has them.
         fields = [(k, ",".join(sorted(v.split(","))) if k == "Allow" else v) for k, v in fields]
+        if not isinstance(body, bytes):
+            return response.version, response.status, response.reason, fields, body, end
+        body = body.replace(own.encode(), b":PORT")
         kind = response.getheader("Content-Type", "")
         if "boundary=" in kind:
             # A number made from the time of day, not always equally long.
@@ -97,13 +102,15 @@ def content(answer):
     return None
 
 
-def at_once(count, work):
-    """work(i) for each i < count in threads; their results in order."""
+def at_once(count, work, most=None):
+    """work(i) for each i < count in threads, at most so many at a time; their results in order."""
     results = [None] * count
+    turn = threading.Semaphore(most or count)
 
     def one(i):
         try:
-            results[i] = work(i)
+            with turn:
+                results[i] = work(i)
         except Exception as e:
             results[i] = repr(e)
     threads = [threading.Thread(target=one, args=(i,), daemon=True) for i in range(count)]
@@ -127,11 +134,12 @@ class Download:
 
     def rest(self):
         """The digest of the body, and whether the connection ended in order."""
-        parts, end = [self.data], "closed"
+        body, end = None, "closed"
         try:
-            while block := self.sock.recv(1 << 16):
-                parts.append(block)
+            while b"\r\n\r\n" not in self.data and (more := self.sock.recv(4096)):
+                self.data += more
+            body = digest_all(self.sock.recv_into, self.data.partition(b"\r\n\r\n")[2])
         except OSError as e:
             end = type(e).__name__
         self.sock.close()
-        return digest(b"".join(parts).partition(b"\r\n\r\n")[2]), end
+        return body, end

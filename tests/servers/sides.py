@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """
-What the server suites share: a tree that exists twice, once for the server
-that runs plain and once for the same server with the library, on a local
-directory or behind the slow file system, and the means to compare the two.
+What the server suites share: a tree that exists once for each side, that is, for
+the server that runs plain and for the same server with the library in each of
+its modes, on a local directory or behind the slow file system, and the means to
+run something on all sides at once and to compare what came out of it.
 """
+import concurrent.futures
 import contextlib
 import difflib
 import hashlib
@@ -13,6 +15,10 @@ import stat
 import time
 
 import harness
+
+# The sides and their modes. The names are of one length, for paths appear in replies
+# with their sizes; the plain side comes first: it is what is right.
+MODES = {"bare": None, "auto": "auto", "fuse": "fuse"}
 
 FILE_SYSTEMS = ("local", "slow")
 SLOW_US = int(os.environ.get("FUSE_AIO_TEST_SLOW_US", "800"))
@@ -24,20 +30,21 @@ _hashes = {}
 
 
 class Side:
-    """One of the two runs that are compared."""
+    """One of the runs that are compared."""
 
     def __init__(self, name, work, backing, root, fs):
         self.name, self.fs = name, fs
         self.work = work            # private files of this side: configs, logs, pid files
         self.backing = backing      # the tree, where it can be read without a delay
         self.root = root            # the tree, as the server sees it
-        self.with_library = name == "with"
+        self.mode = MODES[name]
+        self.with_library = self.mode is not None
         self.stats = os.path.join(work, "stats.json")
 
     def env(self, **opts):
         if not self.with_library:
             return harness.lib_env(None)
-        return harness.lib_env("auto", stats=self.stats, **opts)
+        return harness.lib_env(self.mode, stats=self.stats, **opts)
 
     def stats_of(self, comm):
         if not os.path.exists(self.stats):
@@ -58,13 +65,13 @@ class Side:
 
 
 @contextlib.contextmanager
-def pair(fs, populate):
-    """Yields the two sides, each with a tree of its own made by populate(directory)."""
+def made(fs, populate, names=tuple(MODES)):
+    """Yields the sides, each with a tree of its own made by populate(directory)."""
     with contextlib.ExitStack() as stack:
         top = os.path.realpath(stack.enter_context(harness.tmpfs_dir()))
         os.chmod(top, 0o755)
         sides = []
-        for name in ("bare", "with"):    # of one length: paths appear in replies with their sizes
+        for name in names:
             work, backing = os.path.join(top, name), os.path.join(top, name, "tree")
             os.makedirs(backing)
             os.chmod(work, 0o755)
@@ -93,6 +100,17 @@ def pattern(size, seed=1):
 
 def digest(data):
     return len(data), hashlib.sha256(data).hexdigest()[:16]
+
+
+def digest_all(read_into, head=b""):
+    """The digest of all that can be read, without keeping it: that would take most time."""
+    size, seen = len(head), hashlib.sha256(head)
+    block = bytearray(1 << 18)
+    view = memoryview(block)
+    while got := read_into(block):
+        size += got
+        seen.update(view[:got])
+    return size, seen.hexdigest()[:16]
 
 
 def _file_digest(path, st):
@@ -146,12 +164,50 @@ def eventually(condition, timeout=10, step=0.02):
     return value
 
 
+def together(count, work):
+    """work(i) for each i < count at once; their results in order, or the first exception."""
+    pool = concurrent.futures.ThreadPoolExecutor(max(count, 1))
+    try:
+        futures = [pool.submit(work, i) for i in range(count)]
+        concurrent.futures.wait(futures)
+        return [f.result() for f in futures]
+    finally:
+        pool.shutdown(wait=False)   # when the test's time is over it must not wait for what hangs
+
+
+@contextlib.contextmanager
+def running(servers):
+    """
+    Starts the servers of all sides, and ends them, at once. It is the main thread
+    that starts them: they are to die with it, not with a helper.
+    """
+    try:
+        for server in servers:
+            server.launch()
+        yield [server.await_ready() for server in servers]
+    finally:
+        together(len(servers), lambda i: servers[i].close())
+
+
+def compare(servers, scenario, *args):
+    """
+    Runs a scenario against the servers of all sides at once, for it mostly waits:
+    results and trees must be the same.
+    """
+    def one(i):
+        side = servers[i].side
+        result = side.clean(scenario(servers[i], *args))
+        return {"result": result, "tree": snapshot(side.backing)}
+    return same(together(len(servers), one))["result"]
+
+
 def same(results):
-    """Compares what the two sides gave; the plain one is what is right."""
-    plain, lib = results
-    if lib != plain:
-        texts = [pprint.pformat(r, width=110).splitlines() for r in (plain, lib)]
-        diff = difflib.unified_diff(*texts, "without the library", "with the library", n=2,
-                                    lineterm="")
-        raise AssertionError("the two runs differ:\n" + "\n".join(list(diff)[:80]))
+    """Compares what the sides gave, in their order; the plain one is what is right."""
+    plain, *others = results
+    for name, lib in zip(list(MODES)[1:], others):
+        if lib != plain:
+            texts = [pprint.pformat(r, width=110).splitlines() for r in (plain, lib)]
+            diff = difflib.unified_diff(*texts, "without the library", f"with it, mode {name}",
+                                        n=2, lineterm="")
+            raise AssertionError("the runs differ:\n" + "\n".join(list(diff)[:80]))
     return plain

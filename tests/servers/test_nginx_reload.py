@@ -12,9 +12,9 @@ import pytest
 
 import daemons
 import harness
+import sides
 from rawhttp import Browser, at_once, content
 from sides import descendants, digest, eventually, pattern
-from webtree import compare
 
 CLIENTS, ROUNDS = 8, 40
 
@@ -122,12 +122,13 @@ def test_under_load(trees, name, how):
         result.append(bool(eventually(lambda: has_ended(master), timeout=20)))
         return wrong, result
 
-    with contextlib.ExitStack() as stack:
-        servers = [daemons.KINDS[name].start(side) for side in trees]
-        for server in servers:
-            stack.enter_context(orphan(server) if how is upgrade else server)
-        wrong, (changed, after, ended) = compare(servers, scenario)
+    servers = [daemons.KINDS[name].start(side) for side in trees]
+    if how is upgrade:
+        servers = [orphan(server) for server in servers]
+    with sides.running(servers):
+        wrong, (changed, after, ended) = sides.compare(servers, scenario)
     assert wrong == [[]] * CLIENTS
     assert changed == ("reloaded" if how is reload else ("upgraded", True, 2))
     assert content(after) == digest(b"hello, world\n") and ended
-    assert harness.total(trees[1].stats_of("nginx"), "calls") > CLIENTS * ROUNDS
+    for side in trees[1:]:
+        assert harness.total(side.stats_of("nginx"), "calls") > CLIENTS * ROUNDS

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-The tree that all web servers serve, and the comparison of what two of them
-gave of it.
+The tree that all web servers serve.
 """
 import os
 
@@ -34,12 +33,3 @@ def populate(top):
         for d in dirs:
             os.utime(os.path.join(at, d), (sides.OLD, sides.OLD))
     os.utime(top, (sides.OLD, sides.OLD))
-
-
-def compare(servers, scenario, *args):
-    """Runs a scenario on each server; its result and the tree must be the same."""
-    results = []
-    for server in servers:
-        result = server.side.clean(scenario(server, *args))
-        results.append({"result": result, "tree": sides.snapshot(server.side.backing)})
-    return sides.same(results)["result"]

@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -88,10 +89,26 @@ def wait_until(check, timeout=10.0, step=0.02, proc=None, what="it"):
         time.sleep(step)
 
 
+_ports_given = set()
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """
+    A port that nobody listens on, and that was not given before: servers are
+    started several at a time. Not one of those that the kernel chooses from, or
+    a connection of another test might get it before the server does.
+    """
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        end = int(f.read().split()[0])
+    if end < 20000:
+        end = 1 << 16
+    while True:
+        port = random.SystemRandom().randrange(10000, end)  # five digits: they show in replies
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            if port not in _ports_given:
+                _ports_given.add(port)
+                return port
 
 
 def _port_listens(port):
@@ -127,18 +144,19 @@ def _die_with_parent():
     return child
 
 
+def _proc(pid):
+    """(ppid, session, start time) of a process, None if it has ended."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            rest = f.read().rsplit(")", 1)[1].split()
+    except OSError:
+        return None
+    return (int(rest[1]), int(rest[3]), rest[19]) if rest[0] != "Z" else None
+
+
 def _proc_table():
-    """pid -> (ppid, session, start time)"""
-    table = {}
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
-        with contextlib.suppress(OSError):
-            with open(f"/proc/{entry}/stat") as f:
-                rest = f.read().rsplit(")", 1)[1].split()
-            if rest[0] != "Z":
-                table[int(entry)] = (int(rest[1]), int(rest[3]), rest[19])
-    return table
+    found = {int(entry): _proc(entry) for entry in os.listdir("/proc") if entry.isdigit()}
+    return {pid: what for pid, what in found.items() if what}
 
 
 def _family(pid, known):
@@ -159,8 +177,7 @@ def _family(pid, known):
 
 
 def _alive(known):
-    table = _proc_table()
-    return [p for p, start in known.items() if p in table and table[p][2] == start]
+    return [p for p, start in known.items() if (now := _proc(p)) and now[2] == start]
 
 
 class Server:
@@ -179,12 +196,19 @@ class Server:
         return self.proc.pid
 
     def start(self):
+        self.launch()
+        return self.await_ready()
+
+    def launch(self):
+        """Starts it without waiting: several may be on their way at a time."""
         self.err = tempfile.TemporaryFile()
         stdin = subprocess.DEVNULL if self.stdin is None else self.stdin
         stdout = self.err if self.stdout is None else self.stdout
         self.proc = subprocess.Popen(self.argv, env=self.env, cwd=self.cwd, stdin=stdin,
                                      stdout=stdout, stderr=self.err,
                                      start_new_session=True, preexec_fn=_die_with_parent())
+
+    def await_ready(self):
         try:
             if callable(self.ready):
                 wait_until(self.ready, self.timeout, proc=self.proc, what=self.argv[0])

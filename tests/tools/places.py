@@ -19,7 +19,7 @@ sys.path.insert(0, str(harness.ROOT / "tests/bench"))
 
 import sshmount  # noqa: E402
 
-SIDES = ("bare", "with")    # of one length: paths appear in what is compared
+SIDES = ("bare", "auto")    # of one length: paths appear in what is compared
 SLOW_US = 2000
 LESS_SLOW_US = 300
 # What makes and changes files is not what is waited for here.

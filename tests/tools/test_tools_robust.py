@@ -124,7 +124,7 @@ def own_mount(tmpfs, delay_us=2000):
     work.mkdir()
     trees.plain(str(backing))
     with harness.slowfs(backing, tmpfs / "mnt", delay_us) as fs:
-        yield Side("with", str(work), str(backing), str(fs.mountpoint), "slow")
+        yield Side("auto", str(work), str(backing), str(fs.mountpoint), "slow")
 
 
 @pytest.mark.parametrize("command", [

@@ -15,11 +15,11 @@ import struct
 import subprocess
 
 import harness
-from sides import descendants, digest
+from sides import descendants, digest, digest_all
 
 USER, UID = "ftptest", 20123
 PAM_SERVICE = "fuse_aio_ftp"
-BIG = 64 << 20
+BIG = 32 << 20     # more than all buffers, and than may be promised in a process
 
 NORMAL = (
     (re.compile(r"\d+(,\d+){5}"), "PASV"),
@@ -188,21 +188,20 @@ class Client(ftplib.FTP_TLS):
         data.close()
         return self.reply()
 
-    def fetch(self, line, rest=None):
-        """The bytes of a transfer, or None where it is refused."""
+    def fetch(self, line, read, rest=None):
+        """What read(data connection) makes of a transfer, or None where it is refused."""
         data = self.start(line, rest)
         if data is None:
             return None
-        got = read_all(data)
+        got = read(data)
         self.finish(data)
         return got
 
     def retr(self, name, rest=None):
-        got = self.fetch("RETR " + name, rest)
-        return got if got is None else digest(got)
+        return self.fetch("RETR " + name, received, rest)
 
     def listing(self, line):
-        got = self.fetch(line)
+        got = self.fetch(line, read_all)
         return got if got is None else [normal(x) for x in got.decode().split("\r\n")]
 
     def store(self, line, content, rest=None):
@@ -241,6 +240,11 @@ def read_all(sock, limit=None):
         parts.append(block)
         size += len(block)
     return b"".join(parts)
+
+
+def received(sock, head=b""):
+    """The digest of what has come and of all that will."""
+    return digest_all(sock.recv_into, head)
 
 
 def reset(sock):

@@ -19,7 +19,7 @@ from sides import digest, eventually, pattern, snapshot
 @pytest.mark.parametrize("how", [[], ["--disable-epsv"], ["-P", "127.0.0.1"],
                                  ["-P", "127.0.0.1", "--disable-eprt"]],
                          ids=["epsv", "pasv", "eprt", "port"])
-def test_curl(both, how):
+def test_curl(every, how):
     def scenario(server):
         upload = os.path.join(server.dir, "upload")
         with open(upload, "wb") as f:
@@ -33,19 +33,19 @@ def test_curl(both, how):
             ["-Q", "DELE incoming/curl", "FTP/hello.txt"])] + [
             # curl breaks this one off; whether vsftpd is done by then is a matter of timing.
             ftp.curl(server, *how, "-r", "100-199", "FTP/mid.bin")[:2]]
-    got = both(scenario)
+    got = every(scenario)
     assert got[0][1] == digest(b"hello, world\n") and got[3][1][0] == 199_907
     assert got[-1] == (0, digest(pattern(200_007, 2)[100:200]))
     assert got[5][0] != 0
 
 
-def test_curl_big(both):
-    code, (size, _), _ = both(lambda server: ftp.curl(server, "FTP/big.bin"))
+def test_curl_big(every):
+    code, (size, _), _ = every(lambda server: ftp.curl(server, "FTP/big.bin"))
     assert code == 0 and size == ftp.BIG
 
 
 @pytest.mark.parametrize("parallel", [1, 4])
-def test_lftp_mget(both, parallel):
+def test_lftp_mget(every, parallel):
     def scenario(server):
         here = os.path.join(server.dir, "mget")
         shutil.rmtree(here, ignore_errors=True)
@@ -54,21 +54,21 @@ def test_lftp_mget(both, parallel):
         shutil.rmtree(os.path.join(here, ".home"), ignore_errors=True)
         os.unlink(os.path.join(here, ".trace"))
         return done, snapshot(here)
-    (code, listing, _), files = both(scenario)
+    (code, listing, _), files = every(scenario)
     assert code == 0 and len(files) == 500 and len(listing.splitlines()) == 500
 
 
-def test_lftp_mirror(both):
+def test_lftp_mirror(every):
     def scenario(server):
         here = os.path.join(server.dir, "mirror")
         shutil.rmtree(here, ignore_errors=True)
         return ftp.lftp(server, here, "mirror few here; cd incoming; mirror -R here there; "
                         "ls there; rm -r there", talk=False), snapshot(os.path.join(here, "here"))
-    (code, *_), files = both(scenario)
+    (code, *_), files = every(scenario)
     assert code == 0 and len(files) == 23
 
 
-def test_twenty_clients(both):
+def test_twenty_clients(every):
     def one(server, i, results):
         c = ftp.Client(server.port, ftp.USER if i % 4 == 0 else "anonymous")
         top = "../" if i % 4 == 0 else ""
@@ -89,7 +89,7 @@ def test_twenty_clients(both):
         for t in threads:
             t.join(60)
         return results
-    results = both(scenario)
+    results = every(scenario)
     assert len(results) == 20
     for i, (got, _) in results.items():
         assert got[-1] == digest(pattern(10_000 + i, i))
@@ -108,7 +108,7 @@ def tls_options(certificate):
                 ssl_ciphers="HIGH")
 
 
-def test_tls(both, certificate):
+def test_tls(every, certificate):
     def scenario(server):
         c = ftp.Client(server.port, trust=certificate + ".crt")
         got = [c.retr(n) for n in ("hello.txt", "empty", "mid.bin", "missing", "big.bin")]
@@ -120,23 +120,23 @@ def test_tls(both, certificate):
         got.append(c.retr("mid.bin"))
         c.cmd("DELE incoming/tls")
         return got, c.bye()
-    got, said = both(scenario, **tls_options(certificate))
+    got, said = every(scenario, **tls_options(certificate))
     assert got[0] == digest(b"hello, world\n")
     assert got[2] == got[8] == digest(pattern(200_007, 2))
     assert got[4][0] == ftp.BIG and got[7] == digest(pattern(80_000, 8))
     assert any(line.startswith("< 234") for line in said)
 
 
-def test_tls_curl(both, certificate):
+def test_tls_curl(every, certificate):
     def scenario(server):
         tls = ["--ssl-reqd", "--cacert", certificate + ".crt"]
         return [ftp.curl(server, *tls, *args, user=user)[:2] for user in (None, ftp.USER)
                 for args in (["FTP/mid.bin"], ["FTP//hello.txt"], ["FTP/few/"])]
-    got = both(scenario, **tls_options(certificate))
+    got = every(scenario, **tls_options(certificate))
     assert got[0] == (0, digest(pattern(200_007, 2)))
 
 
-def test_tls_twenty_clients(both, certificate):
+def test_tls_twenty_clients(every, certificate):
     def scenario(server):
         results = [None] * 20
 
@@ -149,7 +149,7 @@ def test_tls_twenty_clients(both, certificate):
         for t in threads:
             t.join(60)
         return results
-    results = both(scenario, **tls_options(certificate))
+    results = every(scenario, **tls_options(certificate))
     assert all(r[0] == digest(pattern(200_007, 2)) for r in results)
 
 
@@ -171,22 +171,33 @@ def describe(side):
     return f"{side.root} is {os.major(dev)}:{os.minor(dev)}, an open takes {took * 1e6:.0f} us"
 
 
-def test_library_works_in_sessions(farm):
-    """The comparisons would all succeed with no library at all: here it must have worked."""
-    side = farm.sides[1]
-
+def serving_lines(server):
+    """The statistics of the processes that have sent the files of three sessions."""
     def run():
-        server = farm.server(side, {}, {"prespawn": 1})
         for _ in range(3):
             c = ftp.Client(server.port)
             for i in range(60):
                 assert c.retr(f"many/f{i:03d}.dat") == digest(pattern(1 + i * 37, i))
             c.bye()
         return 3
-    lines = session_lines(side, run)
-    serving = [s for s in lines if s["calls"] > 60]
+    serving = [s for s in session_lines(server.side, run) if s["calls"] > 60]
     assert len(serving) >= 3
-    assert all(s["mode"] == "auto" for s in serving)
+    assert all(s["mode"] == server.side.mode for s in serving)
+    return serving
+
+
+def test_promises_in_sessions(farm):
+    """The comparisons would all succeed with plain calls: here there must have been promises."""
+    serving = serving_lines(farm.serving({}, {"prespawn": 1})[2])
+    assert harness.total(serving, "promises.promised") >= 3 * 60, serving
+    assert harness.total(serving, "promises.broken") == 0, serving
+
+
+def test_library_works_in_sessions(farm):
+    """The comparisons would all succeed with no library at all: here it must have worked."""
+    server = farm.serving({}, {"prespawn": 1})[1]
+    side = server.side
+    serving = serving_lines(server)
     assert sum(s["sequences"] for s in serving) > 0
     asynchronous = harness.total(serving, "chains") + harness.total(serving, "futures.created")
     if side.fs == "slow":
@@ -201,7 +212,7 @@ def test_learns_in_a_server_that_is_not_new(farm):
     side = farm.sides[1]
     if side.fs != "slow":
         pytest.skip("only a slow file system has anything to learn")
-    server = farm.start(side, "not-new", {}, {"prespawn": 1})
+    server = farm.make(side, "not-new", {}, {"prespawn": 1})
     with server.server:
         # Past 2^32 ns, where a clock kept in too few bits begins anew.
         time.sleep(4.4)
@@ -217,11 +228,11 @@ def test_learns_in_a_server_that_is_not_new(farm):
     assert harness.total(lines, "chains") > 0, f"{describe(side)}\n{json.dumps(lines, indent=1)}"
 
 
-def test_without_prespawn(both):
+def test_without_prespawn(every):
     """No workers can be made in a session then; what it serves stays the same."""
     def scenario(server):
         c = ftp.Client(server.port)
         got = [c.retr(f"many/f{i:03d}.dat") for i in range(100)]
         return got, c.retr("big.bin"), c.bye()
-    got, *_ = both(scenario, env={})
+    got, *_ = every(scenario, env={})
     assert got == [digest(pattern(1 + i * 37, i)) for i in range(100)]

@@ -18,7 +18,7 @@ def talk(server, lines, user="anonymous"):
 
 
 @pytest.mark.parametrize("user", ["anonymous", ftp.USER])
-def test_listings(both, user):
+def test_listings(every, user):
     what = ["LIST", "NLST", "LIST few", "NLST few", "LIST -a", "LIST -R few", "LIST -la few",
             "NLST few/f01*", "LIST many", "LIST missing", "LIST hello.txt", "NLST *.txt",
             "LIST few/*.{dat,none}", "MLSD", "MLSD few", "LIST -t few", "LIST -r few"]
@@ -26,24 +26,24 @@ def test_listings(both, user):
     def scenario(server):
         c = ftp.Client(server.port, user)
         return [c.listing(w) for w in what], c.bye()
-    got, said = both(scenario)
+    got, said = every(scenario)
     assert len(got[8]) == (501 if user == "anonymous" else 1)
     assert said[-1].startswith("< 221")
 
 
-def test_questions(both):
+def test_questions(every):
     lines = [f"{verb} {name}".rstrip() for verb in ("SIZE", "MDTM", "STAT", "MLST")
              for name in ("hello.txt", "empty", "big.bin", "missing", "dangling", "few", "fifo",
                           "secret", "link", "")]
     lines += ["PWD", "SYST", "FEAT", "HELP", "NOOP", "STAT", "SITE HELP", "OPTS UTF8 ON", "MODE B",
               "STRU R", "TYPE L 8", "ALLO 10", "ACCT", "XYZZY", "EPSV ALL"]
-    said = both(talk, lines)
+    said = every(talk, lines)
     assert "< 213 13" in said
     assert "< 213 20200102030405" in said
 
 
 @pytest.mark.parametrize("user", ["anonymous", ftp.USER])
-def test_changes(both, user):
+def test_changes(every, user):
     top = "incoming/" if user == "anonymous" else ""
 
     def scenario(server):
@@ -62,11 +62,11 @@ def test_changes(both, user):
             c.cmd(line)
         c.store(f"STOR {top}masked", b"contents")
         return c.bye()
-    said = both(scenario)
+    said = every(scenario)
     assert "< 350 Ready for RNTO." in said and "< 250 Rename successful." in said
 
 
-def test_rename_under_reader(both):
+def test_rename_under_reader(every):
     """Names move between downloads of one session: always the file that is there now."""
     def scenario(server):
         c = ftp.Client(server.port)
@@ -84,20 +84,20 @@ def test_rename_under_reader(both):
         c.cmd("RNTO incoming/n1")
         got.append(c.retr("incoming/n1"))
         return got, c.bye()
-    got, _ = both(scenario)
+    got, _ = every(scenario)
     assert got[0] == got[3] == got[4] and got[1] == got[2] == got[5] and got[0] != got[1]
     assert got[-2] is None and got[-1] is not None
 
 
-def test_directories_and_messages(both):
-    said = both(talk, ["CWD few", "PWD", "CWD deep/deeper", "PWD", "SIZE leaf", "CDUP", "CDUP",
+def test_directories_and_messages(every):
+    said = every(talk, ["CWD few", "PWD", "CWD deep/deeper", "PWD", "SIZE leaf", "CDUP", "CDUP",
                        "PWD", "CWD ..", "CWD ..", "PWD", "CWD missing", "CWD hello.txt",
                        "CWD secret", "CWD ~", "CWD few/deep/../../many", "SIZE f000.dat",
                        "CWD /few", "CWD"])
     assert any("This directory has a few files." in line for line in said)
 
 
-def test_logins(both):
+def test_logins(every):
     def scenario(server):
         said = []
         for user, password in (("ftp", "x"), (ftp.USER, "y"), ("nobody", "x"), ("root", "x"),
@@ -109,20 +109,20 @@ def test_logins(both):
             c.cmd("PWD")
             said.append(c.bye())
         return said
-    said = both(scenario)
+    said = every(scenario)
     assert sum("< 230 Login successful." in s for s in said) == 2
 
 
-def test_login_again(both):
+def test_login_again(every):
     def scenario(server):
         c = ftp.Client(server.port)
         c.cmd("USER " + ftp.USER)
         c.cmd("PASS x")
         return c.retr("hello.txt"), c.bye()
-    both(scenario)
+    every(scenario)
 
 
-def test_too_many_connections(both):
+def test_too_many_connections(every):
     def scenario(server):
         clients = [ftp.Client(server.port) for _ in range(2)]
         try:
@@ -131,7 +131,7 @@ def test_too_many_connections(both):
         except ftplib.Error as e:
             why = str(e)
         return why, [c.bye() for c in clients]
-    why, _ = both(scenario, own=True, max_per_ip="2")
+    why, _ = every(scenario, own=True, max_per_ip="2")
     assert why and why.startswith("421")
 
 
@@ -140,7 +140,7 @@ def test_too_many_connections(both):
     dict(chroot_local_user="YES"),
     dict(guest_enable="YES", guest_username=ftp.USER, allow_writeable_chroot="YES"),
 ], ids=["chroot", "chroot-writable-root", "guest"])
-def test_chroot(both, options):
+def test_chroot(every, options):
     def scenario(server):
         c = ftp.Client(server.port, ftp.USER)
         said = []
@@ -151,14 +151,14 @@ def test_chroot(both, options):
             c.cmd(line)
         said.append(c.listing("LIST"))
         return said, c.bye()
-    got, _ = both(scenario, **options)
+    got, _ = every(scenario, **options)
     assert not any(got[1:4])
 
 
-def test_without_chroot(both):
+def test_without_chroot(every):
     """The same names, for contrast: here they lead out of the home directory."""
     def scenario(server):
         c = ftp.Client(server.port, ftp.USER)
         return [c.retr(n) for n in ("mine.txt", "../hello.txt", "outside")], c.bye()
-    got, _ = both(scenario)
+    got, _ = every(scenario)
     assert all(got)

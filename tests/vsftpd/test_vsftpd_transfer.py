@@ -24,14 +24,14 @@ def opening(client, how):
 
 
 @pytest.mark.parametrize("how", ["pasv", "epsv", "port", "eprt"])
-def test_data_connections(both, how):
+def test_data_connections(every, how):
     def scenario(server):
         c = opening(ftp.Client(server.port), how)
         got = [c.retr("hello.txt"), c.retr("mid.bin"), c.listing("LIST few")]
         c.store(f"STOR incoming/{how}", pattern(70_000, 7))
         got.append(c.retr(f"incoming/{how}"))
         return got, c.bye()
-    (hello, mid, listing, stored), said = both(scenario)
+    (hello, mid, listing, stored), said = every(scenario)
     assert hello == HELLO
     assert mid == digest(pattern(200_007, 2))
     assert len(listing) == 22
@@ -42,14 +42,14 @@ def test_data_connections(both, how):
 
 @pytest.mark.parametrize("user", ["anonymous", ftp.USER])
 @pytest.mark.parametrize("sendfile", ["YES", "NO"])
-def test_retr(both, user, sendfile):
+def test_retr(every, user, sendfile):
     top = "" if user == "anonymous" else "../"
 
     def scenario(server):
         c = ftp.Client(server.port, user)
         names = ["hello.txt", "empty", "page", "mid.bin", "big.bin", "link", "hello.txt"]
         return [c.retr(top + n) for n in names], c.bye()
-    (hello, empty, page, mid, big, link, again), _ = both(scenario, use_sendfile=sendfile)
+    (hello, empty, page, mid, big, link, again), _ = every(scenario, use_sendfile=sendfile)
     assert hello == link == again == HELLO
     assert empty == digest(b"")
     assert page == digest(pattern(4096))
@@ -57,7 +57,7 @@ def test_retr(both, user, sendfile):
     assert big[0] == ftp.BIG
 
 
-def test_retr_refused(both):
+def test_retr_refused(every):
     names = ["missing", "dangling", "secret", "fifo", "few", "few/missing/x", "hello.txt/x",
              "", "x" * 300, "/etc/services", "../../etc/services", "name with blank",
              "a/" * 300 + "b"]
@@ -65,11 +65,11 @@ def test_retr_refused(both):
     def scenario(server):
         c = ftp.Client(server.port)
         return [c.retr(n) for n in names], c.bye()
-    got, _ = both(scenario)
+    got, _ = every(scenario)
     assert [n for n, g in zip(names, got) if g] == ["name with blank"]
 
 
-def test_rest(both):
+def test_rest(every):
     at = [0, 1, 4096, 131_072, 199_999, 200_006, 200_007, 200_008, 10**7, 2**40]
 
     def scenario(server):
@@ -82,13 +82,13 @@ def test_rest(both):
             c.cmd(bad)
             c.retr("hello.txt")
         return got, c.bye()
-    got, _ = both(scenario)
+    got, _ = every(scenario)
     whole = pattern(200_007, 2)
     assert got[:10] == [digest(whole[n:]) for n in at]
     assert got[11][0] == 100_000
 
 
-def test_store_and_append(both):
+def test_store_and_append(every):
     def scenario(server):
         c = ftp.Client(server.port)
         c.store("STOR incoming/new", pattern(300_000, 3))
@@ -106,22 +106,22 @@ def test_store_and_append(both):
                         "STOR"):
             c.store(refused, b"never")
         return got, c.bye()
-    got, _ = both(scenario)
+    got, _ = every(scenario)
     assert got[0] == digest(pattern(300_000, 3) + b"tail")
     assert got[1:4] == [digest(b""), digest(b"first"), digest(b"shorter now")]
 
 
-def test_store_unique(both):
+def test_store_unique(every):
     def scenario(server):
         c = ftp.Client(server.port)
         for _ in range(3):
             c.store("STOU incoming/unique", b"one of several")
         return c.listing("NLST incoming"), c.bye()
-    names, _ = both(scenario)
+    names, _ = every(scenario)
     assert sum("unique" in n for n in names) == 3
 
 
-def test_store_then_read_in_one_session(both):
+def test_store_then_read_in_one_session(every):
     """What a session has just written must be what it reads, at every size."""
     sizes = [1, 4095, 4096, 131_071, 131_073, 1_500_000]
 
@@ -132,11 +132,11 @@ def test_store_then_read_in_one_session(both):
             c.store("STOR incoming/again", pattern(size, i))
             got += [c.retr("incoming/again"), c.cmd("SIZE incoming/again")]
         return got, c.bye()
-    got, _ = both(scenario)
+    got, _ = every(scenario)
     assert got[::2] == [digest(pattern(size, i)) for i, size in enumerate(sizes)]
 
 
-def test_ascii(both):
+def test_ascii(every):
     def scenario(server):
         c = ftp.Client(server.port)
         c.cmd("TYPE A")
@@ -145,12 +145,12 @@ def test_ascii(both):
         c.cmd("TYPE I")
         got += [c.retr("incoming/ascii"), c.retr("lines.txt")]
         return got, c.bye()
-    got, _ = both(scenario)
+    got, _ = every(scenario)
     assert got[4] == digest(b"a\nb\n\nc")
     assert got[0][0] > got[5][0]
 
 
-def test_changing_file(both):
+def test_changing_file(every):
     """Between two downloads the file is replaced, rewritten, cut and removed by others."""
     def scenario(server):
         root = server.side.root
@@ -178,13 +178,13 @@ def test_changing_file(both):
         os.unlink(path)
         look()
         return got, c.bye()
-    got, _ = both(scenario)
+    got, _ = every(scenario)
     sizes = [g and g[0] for g in got[1::2]]
     assert sizes == [None, 5000, 5000, 90_000, 3, 18, 9, 150_009, None]
     assert got[3] != got[5]
 
 
-def test_growing_and_shrinking_while_open(both):
+def test_growing_and_shrinking_while_open(every):
     """A file that is cut or grows while its transfer runs: the reply says so."""
     def scenario(server, change):
         path = f"{server.side.root}/incoming/moving"
@@ -194,7 +194,7 @@ def test_growing_and_shrinking_while_open(both):
         data = c.start("RETR incoming/moving")
         first = ftp.read_all(data, 1 << 16)
         change(path)
-        size = len(first) + len(ftp.read_all(data))
+        size, _ = ftp.received(data, first)
         c.finish(data)
         os.unlink(path)
         # How far it had come when the file was cut is a matter of timing.
@@ -207,13 +207,13 @@ def test_growing_and_shrinking_while_open(both):
     def cut(path):
         os.truncate(path, 1 << 15)
 
-    whole, said = both(scenario, grow)
+    whole, said = every(scenario, grow)
     assert whole and "< 226 Transfer complete." in said
-    whole, said = both(scenario, cut)
+    whole, said = every(scenario, cut)
     assert not whole
 
 
-def test_upload_while_downloading(both):
+def test_upload_while_downloading(every):
     """vsftpd's locks order the two: the reader waits for the whole upload."""
     def scenario(server):
         up, down = ftp.Client(server.port), ftp.Client(server.port)
@@ -230,12 +230,12 @@ def test_upload_while_downloading(both):
         up.finish(data)
         reader.join(30)
         return first, waited, got, up.bye(), down.bye()
-    first, waited, got, *_ = both(scenario)
+    first, waited, got, *_ = every(scenario)
     assert first == digest(pattern(100_000, 1))
     assert waited and got == [digest(pattern(400_000, 2))]
 
 
-def test_download_while_uploading(both):
+def test_download_while_uploading(every):
     """The other way round: the writer waits until the reader has all it began to read."""
     def scenario(server):
         up, down = ftp.Client(server.port), ftp.Client(server.port)
@@ -246,10 +246,10 @@ def test_download_while_uploading(both):
         writer.start()
         writer.join(0.3)
         waited = writer.is_alive()
-        got = digest(head + ftp.read_all(data))
+        got = ftp.received(data, head)
         down.finish(data)
         writer.join(30)
         return got, waited, down.retr("incoming/held"), up.bye(), down.bye()
-    got, waited, after, *_ = both(scenario)
+    got, waited, after, *_ = every(scenario)
     assert waited and got == digest(pattern(16 << 20, 1))
     assert after == digest(b"new content")

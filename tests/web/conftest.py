@@ -14,9 +14,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 for there in ("../support", "../servers", "."):
     sys.path.insert(0, os.path.normpath(os.path.join(HERE, there)))
 
+import sides                    # noqa: E402
 import watch                    # noqa: E402
 import webservers               # noqa: E402
-import wire                     # noqa: E402
 
 # Timeouts of 0 take twice as long: where both mounts would show the same, one is used.
 NGINX = [("nginx-nolog", "cached"), ("nginx-sendfile", "uncached")]
@@ -73,4 +73,4 @@ def prepare(server):
 
 @pytest.fixture
 def both(pair):
-    return lambda scenario, *args: wire.compare(pair, scenario, *args)
+    return lambda scenario, *args: sides.compare(pair, scenario, *args)

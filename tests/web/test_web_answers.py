@@ -11,9 +11,9 @@ from email.utils import formatdate
 import pytest
 
 import website
-from sides import OLD, digest, pattern
+from sides import OLD, digest, pattern, together
 from webtree import LARGE
-from wire import Wire, request, status, together
+from wire import Wire, request, status
 
 CONNECTIONS = 8
 PLAIN = {

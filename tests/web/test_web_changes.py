@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from sides import digest
-from wire import Wire, request, status, together
+from sides import digest, together
+from wire import Wire, request, status
 
 ROUNDS = {"cached": 4, "uncached": 3}
 

@@ -12,9 +12,9 @@ import time
 
 import pytest
 
-from sides import digest, pattern
+from sides import digest, pattern, together
 from watch import Health, grew_alike
-from wire import Wire, raw, request, status, together
+from wire import Wire, raw, request, status
 
 pytestmark = pytest.mark.servers("loops")
 

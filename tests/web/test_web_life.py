@@ -15,11 +15,11 @@ import pytest
 import harness
 import webservers
 from rawhttp import content
-from sides import digest, pattern
+from sides import compare, digest, pattern, together
 from test_nginx_reload import load, reload
 from test_web_answers import PLAIN, contents, spread
 from watch import Health, grew_alike, settled
-from wire import Wire, compare, request, status, together
+from wire import Wire, request, status
 
 HELD = 24
 

@@ -11,10 +11,10 @@ import pytest
 
 import harness
 import website
-from sides import digest, pattern
+from sides import digest, pattern, together
 from watch import BlockedWriter, Opens
 from webservers import NGINX_ROOTS
-from wire import Wire, raw, request, status, together
+from wire import Wire, raw, request, status
 
 pytestmark = pytest.mark.servers("nginx")
 SMALL = b"hello, world\n"

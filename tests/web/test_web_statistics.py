@@ -7,9 +7,9 @@ import pytest
 
 import harness
 from rawhttp import content
-from sides import digest, pattern
+from sides import digest, pattern, together
 from watch import assert_ahead
-from wire import Wire, together
+from wire import Wire
 
 
 def busy(server):

@@ -14,7 +14,7 @@ import harness
 import website
 import wire
 from daemons import AS_ROOT, MIME, SERVING_GROUP, SERVING_USER, write
-from sides import descendants
+from sides import descendants, together
 
 PORTS = "main", "second", "tls", "h2", "proxied"
 
@@ -192,7 +192,7 @@ def warm(server):
             with wire.Wire(where, name) as w:
                 return {w.ask(f"/{path}warm/w{n:02d}.txt")[1]
                         for n in (i, i + 10)[:2 if root is MAIN else 1]}
-        if wire.together(10, ask) != [{200}] * 10:
+        if together(10, ask) != [{200}] * 10:
             raise RuntimeError(f"{server.kind.name} does not serve {root}")
 
 
@@ -212,7 +212,7 @@ class Farm(contextlib.ExitStack):
         if (kind, mount) not in self.pairs:
             # The main thread starts them: they are to die with it, not with a helper.
             servers = [self.enter_context(KINDS[kind].start(side)) for side in self.site(mount)]
-            wire.together(2, lambda i: prepare(servers[i]))
+            together(2, lambda i: prepare(servers[i]))
             self.pairs[kind, mount] = servers
         return self.pairs[kind, mount]
 

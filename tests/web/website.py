@@ -95,7 +95,7 @@ def pair(mount):
         top = os.path.realpath(stack.enter_context(harness.tmpfs_dir()))
         tls = certificate(top)
         found = []
-        for name in ("bare", "with"):    # of one length: paths appear in replies with their sizes
+        for name in ("bare", "auto"):
             work = os.path.join(top, name)
             backing, root = os.path.join(work, "tree"), os.path.join(work, "mnt")
             for d in (work, backing, root):

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-HTTP with every byte and packet in the test's own hands, and the comparison of
-two servers that are asked the same at the same time.
+HTTP with every byte and packet in the test's own hands.
 """
-import concurrent.futures
 import http.client
 import io
 import re
@@ -13,24 +11,8 @@ import struct
 import time
 
 import rawhttp
-import sides
 
 TIMEOUT = 20
-
-
-def together(count, work):
-    """work(i) for each i < count at once; their results in order, or the first exception."""
-    with concurrent.futures.ThreadPoolExecutor(max(count, 1)) as pool:
-        return [f.result() for f in [pool.submit(work, i) for i in range(count)]]
-
-
-def compare(servers, scenario, *args):
-    """The scenario on both servers at once; results and trees must be the same."""
-    def one(i):
-        side = servers[i].side
-        result = side.clean(scenario(servers[i], *args))
-        return {"result": result, "tree": sides.snapshot(side.backing)}
-    return sides.same(together(2, one))["result"]
 
 
 class _Kept(io.BufferedReader):
