@@ -13,7 +13,7 @@ from promise import Place, fill  # noqa: E402
 
 @pytest.fixture(scope="session")
 def place():
-    with harness.tmpfs_dir() as base:
+    with harness.disk_dir() as base:
         fill(base / "root")
         (base / "runs").mkdir()
         yield Place(base / "root", base / "runs")

@@ -27,8 +27,6 @@ def test_exit(place):
     each_end(place, BY_EXIT)
 
 
-@pytest.mark.xfail(strict=True, reason="quick_exit settles before the program's handlers run; "
-                                       "what these send is lost")
 def test_quick_exit_handler(place):
     each_end(place, ["quick_exit_handler"])
 

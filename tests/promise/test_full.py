@@ -50,8 +50,6 @@ def test_until_it_is_full(place, what):
           "position sndbuf=200000 nodelay", "position no_head v6"], stuffed)
 
 
-@pytest.mark.xfail(strict=False, reason="a race: what is promised to a socket that does not block "
-                                        "may not fit, and is sent with the next call")
 def test_what_is_acknowledged_has_gone(place):
     each(place, "stuff nonblock what=poll", [""], lambda run: stuffed(run, True))
 
@@ -70,7 +68,6 @@ def test_blocking_and_not_in_turns(place, how):
     each(place, f"turns what={how}", KINDS, turns)
 
 
-@pytest.mark.xfail(strict=True, reason="whether a socket blocks is remembered for each number")
 @pytest.mark.parametrize("how", ["dup", "child"])
 def test_made_not_to_block_by_another_number(place, how):
     each(place, f"turns what={how}", [""], lambda run: turns(run, 1))
@@ -84,7 +81,6 @@ def test_dontwait(place):
     each(place, "dontwait", ["", "v6 nodelay", "sndbuf=400000"], script)
 
 
-@pytest.mark.xfail(strict=True, reason="SO_SNDTIMEO is not looked at (docs/CONTRACT.md)")
 def test_limit_of_time(place):
     def script(run):
         read_rounds(run, 1, lambda r, i: (b"", HEADER + file(r, "big")), seconds=1)

@@ -53,8 +53,6 @@ def test_end(place, at):
           at, END)
 
 
-@pytest.mark.xfail(strict=True, reason="EPOLL_CTL_ADD clears what is known of the descriptor, "
-                                       "with it the error that is still to be told")
 @pytest.mark.parametrize("at", [1, 3])
 def test_reset_and_epoll(place, at):
     asked(place, ["what=epoll", "what=epoll sigpipe=handled"], at, RESET)

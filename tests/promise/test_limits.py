@@ -38,8 +38,6 @@ def test_small_ones_add_up(place):
     each(place, f"little count=27 nodelay {SLOW}", ["", "position v6"], script)
 
 
-@pytest.mark.xfail(strict=False, reason="now and then the kernel says that there is work where "
-                                        "there is none, and the wait is a loop of calls")
 def test_waits_without_the_processor(place):
     def script(run):
         run.connect(slow=True)
@@ -103,8 +101,6 @@ def test_others_are_served(place):
                                                 "select")], others)
 
 
-@pytest.mark.xfail(strict=True, reason="EPOLL_CTL_ADD clears what is known of the slow one: "
-                                       "every other number may be the same then, and waits")
 def test_others_are_served_with_epoll(place):
     each(place, f"beside {SLOW}", ["what=epoll"], lambda run: others(run, 1))
 
@@ -130,8 +126,6 @@ def test_then(place):
                                  for what in THEN], then)
 
 
-@pytest.mark.xfail(strict=False, reason="a race: a rest is not waited for when its connection is "
-                                        "passed on, another's bytes come in its middle")
 def test_then_passed_on(place):
     each(place, f"then {SLOW}", ["what=pass"], then)
 

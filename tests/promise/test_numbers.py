@@ -17,7 +17,6 @@ def test_next_number(place, kind):
     each(place, f"number {kind}", [f"what={maker}" for maker in MAKERS])
 
 
-@pytest.mark.xfail(strict=True, reason="nothing is committed before mq_open")
 def test_next_number_is_a_queue(place):
     each(place, "number", ["what=mq"])
 

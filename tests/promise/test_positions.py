@@ -14,7 +14,6 @@ def test_uses(place):
                         for use in USES])
 
 
-@pytest.mark.xfail(strict=True, reason="a count with which the position would overflow is EINVAL")
 def test_counts(place):
     each(place, "use", ["what=counts"])
 

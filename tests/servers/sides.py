@@ -68,7 +68,7 @@ class Side:
 def made(fs, populate, names=tuple(MODES)):
     """Yields the sides, each with a tree of its own made by populate(directory)."""
     with contextlib.ExitStack() as stack:
-        top = os.path.realpath(stack.enter_context(harness.tmpfs_dir()))
+        top = os.path.realpath(stack.enter_context(harness.disk_dir()))
         os.chmod(top, 0o755)
         sides = []
         for name in names:

@@ -270,17 +270,38 @@ class Server:
 # --- file systems ------------------------------------------------------------
 
 @contextlib.contextmanager
-def tmpfs_dir():
-    """A new directory on tmpfs (Path), removed afterwards."""
-    base = "/dev/shm"
+def _new_dir(base):
     if not os.access(base, os.W_OK):
-        skip("/dev/shm is not writable")
+        skip(f"{base} is not writable")
     path = Path(tempfile.mkdtemp(prefix="fuse_aio-", dir=base))
     try:
         path.chmod(0o755)       # servers that gave up root must get in
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def tmpfs_dir():
+    """A new directory on tmpfs (Path), removed afterwards."""
+    return _new_dir("/dev/shm")
+
+
+def disk_dir():
+    """The same on a disk: only there promised files are read in the ring."""
+    return _new_dir("/var/tmp")
+
+
+def knows_nowait(directory):
+    """Can files there be read without waiting (RWF_NOWAIT)?"""
+    with tempfile.TemporaryFile(dir=directory) as f:
+        f.write(b"x")
+        f.flush()
+        try:
+            return os.preadv(f.fileno(), [bytearray(1)], 0, os.RWF_NOWAIT) >= 0
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
 
 
 def _is_mounted(mountpoint):
