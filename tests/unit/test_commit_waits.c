@@ -155,23 +155,6 @@ static void test_receives_that_do_not_wait(void **state)
 	close(unix_pair[1]);
 }
 
-/* Its limit of time is the kernel's business: nothing else may be left to wait for. */
-static void test_receive_with_a_limit(void **state)
-{
-	struct timeval limit = { 0, 1000 };
-	char byte;
-
-	(void)state;
-	assert_return_code(
-		setsockopt(other, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), errno);
-	waits(drains);
-	stuffs(conn);
-	assert_int_equal(receives(other, &byte, 1, 0), -EAGAIN);
-	assert_int_equal(times, 1);
-	assert_int_equal(took(IORING_OP_POLL_ADD), 0);
-	assert_false(is_on_its_way());
-}
-
 static long interrupted(long fd, long to, long n, long d, long e, long f)
 {
 	if (fd != fake_ring.eventfd)
@@ -362,7 +345,6 @@ int main(void)
 		WAITS_TEST(test_all_has_gone),
 		WAITS_TEST(test_receive_of_the_same),
 		WAITS_TEST(test_receives_that_do_not_wait),
-		WAITS_TEST(test_receive_with_a_limit),
 		WAITS_TEST(test_signal),
 		WAITS_TEST(test_signal_in_accept),
 		WAITS_TEST(test_signal_at_the_end),
