@@ -12,6 +12,8 @@ python3-matplotlib vsftpd nginx-light lighttpd apache2 busybox webfs wrk lftp cu
 strace procps iproute2 acl attr sshfs openssh-server libfaketime libjemalloc2 eatmydata libcap2-bin
 tmux bpftrace chromium bash-completion zsh fish man-db
 tar findutils diffutils grep rsync git zip unzip file make xfsprogs btrfs-progs"
+# Counts kernel entries in a benchmark; Ubuntu calls its package by the kernel's version.
+command -v perf >/dev/null || ! apt-cache show linux-perf >/dev/null 2>&1 || test="$test linux-perf"
 lint="clang clang-format clang-tidy libclang-rt-14-dev cppcheck"
 cross="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 
