@@ -104,12 +104,13 @@ FA_HIDDEN int fa_open_touch(struct fa_call *c)
 /* When to look again. */
 static void looked(struct fa_thread *t, bool waited)
 {
+	t->paths += 1 + t->granted - t->h.skip;
 	t->h.looked++;
 	if (waited)
 		t->attention = FA_ATTENTION;
 	else if (t->attention)
 		t->attention--;
-	t->h.skip = t->attention ? 0 : FA_SKIP;
+	t->h.skip = t->granted = t->attention ? 0 : FA_SKIP;
 	t->h.tick++;
 }
 

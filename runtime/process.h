@@ -47,6 +47,8 @@ struct fa_thread {
 	struct fa_chains *ahead;      /* NULL until the first */
 	struct fa_promises *promises; /* NULL until the first, see promise.h */
 	struct fa_trials trials;
+	uint32_t granted; /* what `skip` was set to; */
+	uint32_t paths;	  /* opens and stats, with those that were passed by */
 	struct fa_attr attr;
 	struct {
 		uint64_t

@@ -53,7 +53,8 @@ static void decide(struct fa_trials *r)
 	struct fa_trial_site *s = r->trying;
 	bool paid = s->pays;
 
-	s->pays = r->cost[1] * 32 < r->cost[0] * CHEAPER;
+	/* Per open or stat of the program, as many as there were. */
+	s->pays = r->cost[1] * r->paths[0] * 32 < r->cost[0] * r->paths[1] * CHEAPER;
 	/* Where nothing has changed the next trial can wait longer. */
 	if (s->pays != paid || s->rest < FA_TRIAL_REST)
 		s->rest = FA_TRIAL_REST;
@@ -62,20 +63,21 @@ static void decide(struct fa_trials *r)
 	trial_ends(r);
 }
 
-static void window_begins(struct fa_trials *r)
+static void window_begins(struct fa_thread *t, struct fa_trials *r)
 {
-	r->count = 0;
+	r->first = t->paths;
 	r->blocked = 0;
 	r->began = fa_sys_thread_cpu_ns();
 }
 
-static void window_ends(struct fa_trials *r)
+static void window_ends(struct fa_thread *t, struct fa_trials *r)
 {
+	r->paths[with(r->window)] += t->paths - r->first;
 	r->cost[with(r->window)] += fa_sys_thread_cpu_ns() - r->began + r->blocked;
 	if (++r->window == FA_TRIAL_WINDOWS)
 		decide(r);
 	else
-		window_begins(r);
+		window_begins(t, r);
 }
 
 FA_HIDDEN bool fa_trial_opened(struct fa_thread *t, uint64_t site)
@@ -84,13 +86,14 @@ FA_HIDDEN bool fa_trial_opened(struct fa_thread *t, uint64_t site)
 
 	if (!r->on && !r->trying)
 		return false;
-	t->h.skip = 0; /* all that follow are to be seen */
-	if (r->trying && r->trying->site == site) {
-		if (r->count++ == FA_TRIAL_WINDOW)
-			window_ends(r);
-		if (r->trying)
-			return with(r->window);
-	}
+	if (r->trying && r->trying->site == site && t->paths - r->first >= FA_TRIAL_WINDOW)
+		window_ends(t, r);
+	/* Those that follow are to be seen; without promises they are passed by, as ever.
+	 */
+	if (r->on || (r->trying && with(r->window)))
+		t->h.skip = t->granted = 0;
+	if (r->trying && r->trying->site == site)
+		return with(r->window);
 	for (unsigned i = 0; i < FA_TRIAL_SITES; i++)
 		if (r->site[i].site == site)
 			return r->site[i].pays;
@@ -116,6 +119,6 @@ FA_HIDDEN void fa_trial_sent(struct fa_thread *t, uint64_t site, uint32_t many)
 	r->trying = s;
 	r->window = r->others = 0;
 	r->cost[0] = r->cost[1] = 0;
-	window_begins(r);
-	t->h.skip = 0;
+	r->paths[0] = r->paths[1] = 0;
+	window_begins(t, r);
 }

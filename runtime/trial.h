@@ -16,7 +16,7 @@ struct fa_thread;
 
 #define FA_TRIAL_SITES 8U
 #define FA_TRIAL_FIRST 2048U	  /* sequences of a site before its first trial */
-#define FA_TRIAL_WINDOW 256U	  /* sequences */
+#define FA_TRIAL_WINDOW 512U	  /* opens and stats, of any site */
 #define FA_TRIAL_WINDOWS 8U	  /* half of them with promises */
 #define FA_TRIAL_REST (1U << 16)  /* sequences until the next one, */
 #define FA_TRIAL_OTHERS 16384U	  /* sequences of other sites that end one */
@@ -33,11 +33,13 @@ struct fa_trial_site {
 struct fa_trials {
 	struct fa_trial_site site[FA_TRIAL_SITES];
 	struct fa_trial_site *trying; /* NULL: no trial is on */
-	uint32_t count, window, others;
-	uint64_t began;	  /* thread CPU, ns */
-	uint64_t blocked; /* ns waited in commits since */
-	uint64_t cost[2]; /* without, with */
-	bool on;	  /* some site makes promises */
+	uint32_t window, others;
+	uint32_t first;	   /* of the thread's opens and stats in this window */
+	uint64_t began;	   /* thread CPU, ns */
+	uint64_t blocked;  /* ns waited in commits since */
+	uint64_t cost[2];  /* ns, without and with */
+	uint64_t paths[2]; /* opens and stats */
+	bool on;	   /* some site makes promises */
 };
 
 /* A file was opened at `site`: may it be promised about? */

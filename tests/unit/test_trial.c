@@ -4,6 +4,7 @@
  */
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "fake.h"
 
@@ -30,7 +31,10 @@ static void start(void)
 
 static bool opens(void)
 {
-	bool promised = fa_trial_opened(t, SITE);
+	bool promised;
+
+	t->paths++; /* as its looking at it counts */
+	promised = fa_trial_opened(t, SITE);
 
 	now += price[promised];
 	return promised;
@@ -134,7 +138,9 @@ static void test_threshold(void **state)
 
 		/* At the end of the last window, with the sums of all. */
 		r->window = FA_TRIAL_WINDOWS - 1;
-		r->count = FA_TRIAL_WINDOW;
+		r->first = t->paths - FA_TRIAL_WINDOW + 1;
+		r->paths[0] = 1000 - FA_TRIAL_WINDOW;
+		r->paths[1] = 1000;
 		r->began = now;
 		r->cost[0] = 32000;
 		r->cost[1] = 31000 - cheap;
@@ -182,8 +188,10 @@ static void test_other_sites(void **state)
 		assert_true(opens());
 	assert_int_equal(t->trials.window, 0);
 	price[1] = 2000;
-	while (t->trials.trying)
+	while (t->trials.trying) {
+		t->paths++;
 		now += price[fa_trial_opened(t, SITE + 1)];
+	}
 	assert_false(t->trials.site[1].pays);
 	assert_true(t->trials.on);
 	assert_true(opens());
@@ -280,6 +288,41 @@ static void test_not_with_threads(void **state)
 	assert_non_null(t->trials.trying);
 }
 
+/* One that is not seen any more gives way to others. */
+static void test_site_that_ends(void **state)
+{
+	(void)state;
+	start();
+	fa_trial_sent(t, SITE, FA_TRIAL_FIRST);
+	for (unsigned i = 0; i < FA_TRIAL_OTHERS - 1; i++)
+		fa_trial_sent(t, SITE + 1, 1);
+	assert_int_equal(t->trials.trying->site, SITE);
+	fa_trial_sent(t, SITE + 1, 1);
+	assert_int_equal(t->trials.trying->site, SITE + 1);
+	assert_false(t->trials.site[0].pays);
+}
+
+/* What was passed by is counted all the same, for it is measured as it would run. */
+static void test_passed_by(void **state)
+{
+	const char *path = unit_file("file", 10);
+	uint32_t before;
+	struct fa_call c;
+
+	(void)state;
+	start();
+	before = t->paths;
+	for (unsigned i = 0; i < 1000; i++) {
+		int fd = -1;
+
+		if (fa_pass_path())
+			continue;
+		fd = fa_open_begin(&c, AT_FDCWD, path, O_RDONLY, &t);
+		close(fa_open_end(&c, fd >= 0 ? fd : open(path, O_RDONLY | O_CLOEXEC)));
+	}
+	assert_in_range(t->paths - before, 1000 - FA_SKIP, 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -288,6 +331,8 @@ int main(void)
 		TEST(test_does_not_pay),
 		TEST(test_windows_take_turns),
 		TEST(test_threshold),
+		TEST(test_site_that_ends),
+		TEST(test_passed_by),
 		TEST(test_waits_count),
 		TEST(test_other_sites),
 		TEST(test_too_many_sites),
