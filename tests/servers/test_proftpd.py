@@ -100,7 +100,7 @@ def proftpds(request):
         pytest.skip("no build/proftpd: tests/servers/get_proftpd.sh fetches it")
     if os.geteuid() != 0:
         pytest.skip("proftpd must be started by root")
-    with harness.tmpfs_dir() as d:
+    with harness.disk_dir() as d:
         sides.put(f"{d}/big", pattern(16 << 20, 99), mode=0o444)
         with sides.made(request.param, lambda top: populate(top, f"{d}/big")) as trees:
             servers = [Proftpd(side) for side in trees]

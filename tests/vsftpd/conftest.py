@@ -22,7 +22,7 @@ from ftptree import populate    # noqa: E402
 @pytest.fixture(scope="session")
 def big_file():
     """32 MiB that all trees link to: no scenario writes to it."""
-    with harness.tmpfs_dir() as d:
+    with harness.disk_dir() as d:
         sides.put(f"{d}/big", sides.pattern(ftp.BIG, 99), mode=0o444)
         yield f"{d}/big"
 
