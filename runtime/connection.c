@@ -86,8 +86,7 @@ FA_HIDDEN void fa_promise_accepted(int fd, int listener, int flags)
 	struct fa_watch *w = fa_watch_of(fd), *from = fa_watch_of(listener);
 	struct fa_thread *t = fa_thread_of(fa_self);
 
-	if (!w || !from || !t || (fa_options.mode != FA_MODE_FUSE && !t->trials.on) ||
-	    !fa_busy(t))
+	if (!w || !from || !t || fa_options.mode == FA_MODE_OBSERVE || !fa_busy(t))
 		return;
 	if (!(from->tcp & FA_TCP_KNOWN)) {
 		from->tcp = FA_TCP_KNOWN;

@@ -9,8 +9,8 @@
 #include "process.h"
 #include "sys.h"
 
-/* In parts of 32: less is noise. */
-#define CHEAPER 31U
+/* Of 64 parts: what saves less is noise. */
+#define CHEAPER 63U
 
 /* Without, with, with, without, and so on: what drifts meets both alike. */
 static bool with(uint32_t window)
@@ -54,7 +54,7 @@ static void decide(struct fa_trials *r)
 	bool paid = s->pays;
 
 	/* Per open or stat of the program, as many as there were. */
-	s->pays = r->cost[1] * r->paths[0] * 32 < r->cost[0] * r->paths[1] * CHEAPER;
+	s->pays = r->cost[1] * r->paths[0] * 64 < r->cost[0] * r->paths[1] * CHEAPER;
 	/* Where nothing has changed the next trial can wait longer. */
 	if (s->pays != paid || s->rest < FA_TRIAL_REST)
 		s->rest = FA_TRIAL_REST;

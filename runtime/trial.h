@@ -17,7 +17,7 @@ struct fa_thread;
 #define FA_TRIAL_SITES 8U
 #define FA_TRIAL_FIRST 2048U	  /* sequences of a site before its first trial */
 #define FA_TRIAL_WINDOW 512U	  /* opens and stats, of any site */
-#define FA_TRIAL_WINDOWS 8U	  /* half of them with promises */
+#define FA_TRIAL_WINDOWS 16U	  /* half of them with promises */
 #define FA_TRIAL_REST (1U << 16)  /* sequences until the next one, */
 #define FA_TRIAL_OTHERS 16384U	  /* sequences of other sites that end one */
 #define FA_TRIAL_LONG (16U << 20) /* at most, where they never pay */

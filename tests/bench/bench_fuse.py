@@ -226,7 +226,7 @@ def auto_nginx(name, size, opts, hot):
 
 
 def auto_batch(name, batch, opts, hot):
-    seconds, warmup = (0.2, 0.1) if opts.quick else (0.4, 0.2)
+    seconds, warmup = (0.2, 0.3) if opts.quick else (0.4, 0.3)
     with harness.tmpfs_dir() as work:
         files = batch_files(batch, work, hot)
 
