@@ -518,10 +518,11 @@ static void lost(struct fa_promises *p)
 static void run(struct fa_thread *t, struct fa_promises *p, unsigned expected)
 {
 	unsigned patience = PATIENCE;
-	uint64_t began = fa_cycles(), ns;
+	uint64_t began, ns;
 
 	if (t->ring.prepared)
 		fa_ring_run(t, expected, GUESS_NS);
+	began = fa_cycles();
 	while (reading(p) && patience) {
 		patience -= fa_ring_wait(t, FA_WAIT_NS) ? 0 : 1;
 		if (!patience && t->ring.memory && hangs(t, p))
@@ -532,10 +533,10 @@ static void run(struct fa_thread *t, struct fa_promises *p, unsigned expected)
 		fa_ring_reap(t); /* what was broken off */
 		lost(p);
 	}
+	/* In what came at once the processor was ours, however much of it there was. */
 	ns = fa_ns(fa_cycles() - began);
 	if (ns >= FA_COLD_NS)
-		t->trials.blocked +=
-			ns; /* in some of it the processor was ours: rare enough */
+		t->trials.blocked += ns;
 	finish(t, p);
 	if (t->ring.prepared)
 		fa_ring_submit(t);
