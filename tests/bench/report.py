@@ -74,7 +74,7 @@ INTROS = {
         "connection of its own (writev, sendfile, close), polls all of them once, and so on; plain\n"
         "and with `fuse`. Above 1: promises are faster. CPU is that of the process in ns per file,\n"
         "without and with, the kernel's workers included. The files are a disk's, in memory; those of\n"
-        "tmpfs the kernel gives to a worker, which is what their rows show. No targets: these are\n"
+        "tmpfs are read in the call, because a ring would give them to a worker. No targets: these are\n"
         "what promises gain or cost where nothing waits.",
     "fuse_filter":
         "The same behind a filter of 50 instructions, as containers have one, with\n"
