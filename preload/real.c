@@ -28,7 +28,6 @@ static const char *const symbol_name[FA_SYMBOLS] = {
 
 static __thread bool resolving __attribute__((tls_model("initial-exec")));
 
-/* The one place where a raw result becomes errno. */
 static int boot_openat(int dirfd, const char *path, int flags, unsigned mode)
 {
 	return (int)fa_result(fa_sys_openat(dirfd, path, flags, mode));

@@ -79,7 +79,10 @@ static inline fa_any_fn *fa_real_of(enum fa_symbol which)
 
 #define REAL(name) ((fa_##name##_fn *)fa_real_of(FA_SYM_##name))
 
-/* What the program gets for a count, an address or a negative errno. */
+/*
+ * The one place where a raw result becomes errno: what the program gets for a count, an
+ * address or a negative errno.
+ */
 static inline long fa_result(long r)
 {
 	if (r >= 0 || r < -4095)

@@ -252,19 +252,10 @@ FA_HIDDEN void fa_promise_completed(struct fa_thread *t, uint64_t user_data, int
 
 /* ---- the rest of a chain that broke ---- */
 
-static bool read_plainly(const struct fa_promises *p, struct fa_part *part)
+static bool read_plainly(const struct fa_promises *p, const struct fa_part *part)
 {
-	uint32_t done = 0;
-
-	while (done < part->len) {
-		long n = fa_sys_pread(part->fd, p->staging + part->at + done,
-				      part->len - done, part->offset + done);
-
-		if (n <= 0 && n != -EINTR)
-			return false;
-		done += n > 0 ? (uint32_t)n : 0;
-	}
-	return true;
+	return fa_sys_pread_all(part->fd, p->staging + part->at, part->len, part->offset) ==
+	       part->len;
 }
 
 /* Reads and closes what is still to be read and closed. False: bytes are missing. */
@@ -378,8 +369,7 @@ static unsigned prepare(struct fa_thread *t, struct fa_promises *p, struct fa_ta
 	for (unsigned i = 0; i < k->parts; i++) {
 		struct fa_part *part = &k->part[i];
 
-		part->read = part->plain;
-		if (!part->plain) {
+		if (!part->read) {
 			sqe = fa_ring_entry(t);
 			io_uring_prep_read(sqe, part->fd, p->staging + part->at, part->len,
 					   part->offset);

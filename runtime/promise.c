@@ -333,7 +333,7 @@ static void add_part(struct fa_task *k, const struct fa_fd *f, int fd, uint64_t 
 		return;
 	}
 	k->part[k->parts++] = (struct fa_part){ .fd = fd,
-						.plain = f->flags & FA_FD_PLAIN,
+						.read = f->flags & FA_FD_PLAIN,
 						.at = behind,
 						.len = n,
 						.offset = at };
@@ -347,13 +347,8 @@ static uint32_t read_now(struct fa_promises *p, struct fa_task *k, int fd, uint6
 			 uint32_t n)
 {
 	char *to = p->staging + k->at + k->len - n;
-	uint32_t got = 0;
-	long r = 1;
+	uint32_t got = (uint32_t)fa_sys_pread_all(fd, to, n, at);
 
-	while (got < n && (r > 0 || r == -EINTR)) {
-		r = fa_sys_pread(fd, to + got, n - got, at + got);
-		got += r > 0 ? (uint32_t)r : 0;
-	}
 	k->len -= n - got;
 	p->end -= n - got;
 	return got;

@@ -32,7 +32,6 @@ struct fa_thread;
 struct fa_part {
 	int fd;
 	bool closes; /* and then the file */
-	bool plain;  /* it has been read already */
 	bool read, closed;
 	uint32_t at, len; /* in the staging memory */
 	uint64_t offset;

@@ -8,6 +8,7 @@
 #ifndef FA_SYS_H
 #define FA_SYS_H
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/stat.h>
 #include <linux/time_types.h>
@@ -71,6 +72,19 @@ static inline long fa_sys_read(int fd, void *buf, size_t n)
 static inline long fa_sys_pread(int fd, void *buf, size_t n, uint64_t offset)
 {
 	return FA_SYS(SYS_pread64, fd, buf, n, offset, 0, 0);
+}
+
+/* As much as there is, up to `n` bytes: how many. */
+static inline size_t fa_sys_pread_all(int fd, char *buf, size_t n, uint64_t offset)
+{
+	size_t done = 0;
+	long r = 1;
+
+	while (done < n && (r > 0 || r == -EINTR)) {
+		r = fa_sys_pread(fd, buf + done, n - done, offset + done);
+		done += r > 0 ? (size_t)r : 0;
+	}
+	return done;
 }
 
 /* Only if it need not wait; -EOPNOTSUPP where the file system cannot tell. */

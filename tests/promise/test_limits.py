@@ -30,19 +30,20 @@ def test_one_connection(place):
     each(place, f"one_socket {SLOW}", ["", "v6 nodelay"], script)
 
 
+def little(run):
+    run.connect(slow=True)
+    if run.promising:
+        stuck(run, MIB)
+
+
 def test_small_ones_add_up(place):
-    def script(run):
-        run.connect(slow=True)
-        if run.promising:
-            stuck(run, MIB)
-    each(place, f"little count=27 nodelay {SLOW}", ["", "position v6"], script)
+    each(place, f"little count=27 nodelay {SLOW}", ["", "position v6"], little)
 
 
 def test_waits_without_the_processor(place):
     def script(run):
-        run.connect(slow=True)
+        little(run)
         if run.promising:
-            stuck(run, MIB)
             before = run.ticks()
             run.at(99, 0.3)
             assert run.ticks() - before < 5, run
